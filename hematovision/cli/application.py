@@ -1,0 +1,154 @@
+"""The commands and their options; what they do is in the modules beside, imported when a command runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+app = typer.Typer(
+    name="hematovision",
+    help="From labelled pictures of blood cells to a model a laboratory may trust. Not a medical device: the final word is a person's.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Exit codes: 0 done, 1 a failure of ours, 2 wrong usage, 3 a gate refused the data or the model.",
+)
+data_app = typer.Typer(name="data", help="Look at, generate and verify data sets.", no_args_is_help=True)
+app.add_typer(data_app)
+
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="PATH",
+        help="A folder of classes (flat, or with train/test folders), a MedMNIST .npz, Pascal VOC photographs, or a CSV manifest; "
+        "recognised by itself. Without it, the embedded synthetic set.",
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")]
+OnLeakage = Annotated[
+    Literal["refuse", "regroup"] | None,
+    typer.Option(help="When cells stand in both train and test folders of the data: stop, or split anew by group."),
+]
+Seed = Annotated[int | None, typer.Option(help="Of every random generator.", min=0)]
+Model = Annotated[
+    str, typer.Option("--model", metavar="URI", help="models:/NAME/VERSION, models:/NAME@ALIAS, or the folder of a logged model.")
+]
+Folds = Annotated[int | None, typer.Option(help="Number of folds.", min=2)]
+
+
+@app.callback()
+def _root() -> None:
+    pass
+
+
+@app.command()
+def run(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+    """From cells to a registered challenger: ingest, validate, cross-validate, train, evaluate, report, register."""
+    from hematovision.cli import learning
+
+    learning.run(data, config, on_leakage=on_leakage, folds=folds, seed=seed, as_json=json)
+
+
+@app.command()
+def ingest(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+    """Read, check, group and split a data set; say what was left out, what leaks, what failed."""
+    from hematovision.cli import learning
+
+    learning.ingest(data, config, on_leakage=on_leakage, folds=folds, seed=seed, as_json=json)
+
+
+@app.command()
+def train(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+    """Everything up to an evaluated candidate with its report; nothing is registered."""
+    from hematovision.cli import learning
+
+    learning.train(data, config, on_leakage=on_leakage, folds=folds, seed=seed, as_json=json)
+
+
+@app.command()
+def register(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+    """Register the candidate that `train` made of the same data and settings; steps already done are not repeated."""
+    from hematovision.cli import learning
+
+    learning.run(data, config, on_leakage=on_leakage, folds=folds, seed=seed, as_json=json)
+
+
+@app.command()
+def evaluate(model: Model, data: Annotated[str, typer.Option("--data", metavar="PATH", help="Labelled cells, in any layout `run` takes.")], config: Config = None, json: AsJson = False) -> None:
+    """Score a model on labelled cells; labels are matched by name, what has no counterpart is counted."""
+    from hematovision.cli import service
+
+    service.evaluate(model, data, config, as_json=json)
+
+
+@app.command()
+def predict(model: Model, paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of them.")], config: Config = None, json: AsJson = False) -> None:
+    """Classify images; one that cannot be read is listed with the reason, the rest goes on."""
+    from hematovision.cli import service
+
+    service.predict(model, paths, config, as_json=json)
+
+
+@app.command()
+def monitor(model: Model, data: Annotated[str, typer.Option("--data", metavar="PATH", help="New images, labelled or not.")], config: Config = None, json: AsJson = False) -> None:
+    """Compare new images with what a model was made from: drift or not, with an Evidently report."""
+    from hematovision.cli import service
+
+    service.monitor(model, data, config, as_json=json)
+
+
+@app.command()
+def ui(
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow registry.")] = 5000,
+    zenml_port: Annotated[int, typer.Option(help="Port of the ZenML dashboard.")] = 8237,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Open MLflow (models, runs, reports) and the ZenML dashboard (pipelines, lineage) on this machine only."""
+    from hematovision.cli import dashboards
+
+    dashboards.serve(mlflow_port, zenml_port, config, as_json=json)
+
+
+@data_app.command()
+def generate(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the set.")],
+    scanner: Annotated[str | None, typer.Option(help="A scanner of configs/scanners.yaml: another look of the same cells.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed gives other cells.", min=0)] = None,
+    slides: Annotated[int | None, typer.Option(min=1)] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells a class and slide.", min=1)] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Write a synthetic data set: generated cells, no patient behind them."""
+    from hematovision.cli import datasets
+
+    datasets.generate(folder, config, scanner=scanner, seed=seed, slides=slides, cells=cells, as_json=json)
+
+
+@data_app.command()
+def verify(config: Config = None, json: AsJson = False) -> None:
+    """Check the embedded data against data.dvc, every byte."""
+    from hematovision.cli import datasets
+
+    datasets.verify(config, as_json=json)
+
+
+@data_app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data set in any layout `run` takes.")], config: Config = None, json: AsJson = False
+) -> None:
+    """Say which layout a data set has, and how many images a class."""
+    from hematovision.cli import datasets
+
+    datasets.show(path, config, as_json=json)
+
+
+def main() -> None:
+    """Entry point of `hematovision`."""
+    app()

@@ -1,0 +1,133 @@
+"""How results look on a terminal."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+NOT_A_DEVICE = "Not a medical device: the final word is a person's."
+
+
+def interval(figure: Mapping[str, float]) -> str:
+    """`0.981 (0.962–0.992)`."""
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
+
+
+def _facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
+    table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, value in rows.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _evidence(document: Mapping[str, Any]) -> dict[str, str]:
+    data, golden, folds = document["data"], document["golden"], document["cross_validation"]
+    source = escape(data["source"]) + ("  [yellow]SYNTHETIC: generated cells, no patients[/]" if data["synthetic"] else "")
+    return {
+        "data": source,
+        "data version": data["version"],
+        "cells": f"{data['n']} in {len(data['classes'])} classes, {data['quarantined']} quarantined",
+        f"golden set, n = {golden['n']}": f"accuracy {interval(golden['accuracy'])}   macro-F1 {interval(golden['macro_f1'])}",
+        f"{folds['folds']} folds, n = {folds['n']}": f"accuracy {interval(folds['accuracy'])}   macro-F1 {interval(folds['macro_f1'])}",
+    }
+
+
+def show_run(console: Console, document: Mapping[str, Any]) -> None:
+    """The short table `run` ends with, and where to look next."""
+    model = document["model"]
+    rows = _evidence(document) | {
+        "model": f"{escape(model['name'])} version {model['version']}, alias challenger",
+        "time": f"{document['seconds']:.0f} s",
+    }
+    _facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
+    console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Classify  hematovision predict --model {model['uri']} IMAGE…", soft_wrap=True, markup=False, highlight=False)
+    console.print("Look      hematovision ui   (MLflow and ZenML in a browser)", highlight=False)
+    console.print(NOT_A_DEVICE, style="dim")
+
+
+def show_candidate(console: Console, document: Mapping[str, Any]) -> None:
+    """The table `train` ends with."""
+    _facts(console, "A candidate is trained, not registered (95 % intervals in brackets)", _evidence(document))
+    console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
+    console.print("Next      hematovision register, with the same options", highlight=False)
+    console.print(NOT_A_DEVICE, style="dim")
+
+
+def show_ingestion(console: Console, document: Mapping[str, Any]) -> None:
+    """What was accepted, left out, found leaking, and which expectations failed."""
+    table = Table(title=f"{document['accepted']} cells accepted", title_justify="left", title_style="bold")
+    table.add_column("class")
+    table.add_column("cells", justify="right")
+    for label, count in document["classes"].items():
+        table.add_row(escape(label), str(count))
+    console.print(table)
+    _listed(console, "Quarantined", [(item["path"], item["reason"]) for item in document["quarantined"]])
+    failed = document["validation"]["failed"]
+    _listed(console, "Expectations not met", [(f"{item['expectation']} ({item['severity']})", item["message"]) for item in failed])
+    leakage = document["leakage"]
+    if leakage["groups"]:
+        pairs = [(first, second) for first, second in leakage["examples"]]
+        _listed(console, f"Leaking across the data's own splits: {leakage['pairs']} pairs, {leakage['groups']} groups", pairs)
+    console.print(f"Data version  {document['version']}", highlight=False)
+    if document["data_docs"]:
+        console.print(f"Data Docs     {document['data_docs']}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _listed(console: Console, title: str, rows: list[tuple[str, str]], limit: int = 20) -> None:
+    if not rows:
+        return
+    table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold", show_header=False)
+    for first, second in rows[:limit]:
+        table.add_row(escape(first), escape(second))
+    if len(rows) > limit:
+        table.add_row("…", f"and {len(rows) - limit} more (--json lists all)")
+    console.print(table)
+
+
+def show_predictions(console: Console, document: Mapping[str, Any]) -> None:
+    """One row an image."""
+    table = Table(title=f"Model {document['model']}", title_justify="left", title_style="bold")
+    for name in ("image", "class", "probability"):
+        table.add_column(name, overflow="fold")
+    for row in document["predictions"]:
+        table.add_row(escape(row["path"]), escape(row["label"]), f"{row['probabilities'][row['label']]:.3f}")
+    console.print(table)
+    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
+    if document["synthetic"]:
+        console.print("This model was trained on SYNTHETIC cells only.", style="yellow")
+    console.print(NOT_A_DEVICE, style="dim")
+
+
+def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
+    """Overall and per-class scores."""
+    rows = {"cells": str(document["n"]), "accuracy": interval(document["accuracy"]), "macro-F1": interval(document["macro_f1"])}
+    _facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
+    table = Table()
+    for name in ("class", "n", "precision", "recall", "F1"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for label, scores in document["per_class"].items():
+        shown = [interval(scores[name]) if scores[name] else "–" for name in ("precision", "recall", "f1")]
+        table.add_row(escape(label), str(scores["n"]), *shown)
+    console.print(table)
+    _listed(console, "Labels the model has no class for", [(label, f"{count} cells not scored") for label, count in document["without_counterpart"].items()])
+    console.print(f"Report  {document['report']}", soft_wrap=True, markup=False, highlight=False)
+
+
+def show_drift(console: Console, document: Mapping[str, Any]) -> None:
+    """The verdict and its signals."""
+    verdict = "[bold red]DRIFT[/]" if document["drift"] else "[bold green]no drift[/]"
+    table = Table(title=f"{document['n']} images: {verdict}", title_justify="left")
+    for name in ("signal", "value", "threshold", "alarm"):
+        table.add_column(name)
+    for signal in document["signals"]:
+        table.add_row(escape(signal["name"]), f"{signal['value']:.4g}", f"{signal['threshold']:.4g}", "[red]alarm[/]" if signal["alarm"] else "")
+    console.print(table)
+    for note in document["notes"]:
+        console.print(f"Note: {note}", markup=False)
+    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
+    console.print(f"Report  {document['report']}", soft_wrap=True, markup=False, highlight=False)

@@ -1,0 +1,72 @@
+"""A folder per class, either at the top or below train, validation and test folders."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from hematovision.data.decoding import largest_file
+from hematovision.data.sources.base import Item, SourceKind, refused, split_named
+from hematovision.data.sources.tree import (
+    count_suffixes,
+    is_image_name,
+    read_inside,
+    relative_name,
+    subfolders,
+    walk,
+)
+
+
+class ClassFolder:
+    """Images under a folder named as their class: `neutrophil/1.jpg`, or `train/neutrophil/1.jpg`.
+
+    With split folders at the top the split is kept, else it is ''. Deeper folders belong to their class. Files that have
+    no image suffix are ignored and counted; an image outside every class folder and a link that leads outside the data
+    folder, or to another folder, are items that cannot be loaded.
+    """
+
+    kind = SourceKind.CLASS_FOLDER
+
+    def __init__(self, root: Path, *, max_pixels: int) -> None:
+        self.root = root.resolve()
+        self._max_bytes = largest_file(max_pixels)
+        self._has_splits = any(split_named(folder.name) for folder in subfolders(self.root))
+        files = list(walk(self.root))
+        self._images = [path for path in files if is_image_name(path) or path.is_dir()]
+        self.ignored: Mapping[str, int] = count_suffixes(set(files).difference(self._images))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def items(self) -> Iterator[Item]:
+        """One item an image, by path."""
+        return map(self._item, self._images)
+
+    def _item(self, path: Path) -> Item:
+        name = relative_name(path, self.root)
+        folders = name.split("/")[:-1]
+        split = split_named(folders[0]) or "" if self._has_splits and folders else ""
+        if path.is_dir():
+            return refused(name, "a link to a folder is not followed; copy the folder to its place", split=split)
+        if self._has_splits and folders and not split:
+            return refused(name, f"lies in {folders[0]!r}, beside the train and test folders: of which split is it?")
+        labels = folders[1:] if self._has_splits else folders
+        if not labels:
+            return refused(name, "lies outside every class folder, so it has no label", split=split)
+        load = partial(read_inside, path, root=self.root, max_bytes=self._max_bytes)
+        return Item(name, labels[0].strip(), "", split, load)
+
+
+def is_class_folder(folder: Path) -> bool:
+    """Whether a folder has subfolders with images, or split folders with such subfolders."""
+    splits = [inner for inner in subfolders(folder) if split_named(inner.name)]
+    classes = [inner for split in splits for inner in subfolders(split)] if splits else subfolders(folder)
+    return any(_holds_images(inner) for inner in classes)
+
+
+def _holds_images(folder: Path) -> bool:
+    return any(is_image_name(path) for path in walk(folder))
+
+
+def has_split_folders(folder: Path) -> bool:
+    """Whether images lie below a train, validation or test folder at the top."""
+    return any(split_named(inner.name) and _holds_images(inner) for inner in subfolders(folder))

@@ -1,0 +1,106 @@
+"""A table of images: a CSV file with a path and a label a row, and where known a group and a split."""
+
+import csv
+import os
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from hematovision.data.decoding import largest_file
+from hematovision.data.sources.base import Item, SourceKind, refused, split_named
+from hematovision.data.sources.tree import read_inside, relative_name
+from hematovision.errors import UsageError
+
+MANIFEST_NAME = "manifest.csv"
+"""A folder with a file of this name is a CSV-manifest source."""
+
+_HEADERS = {
+    "path": ("path", "file", "filename", "file_name", "image", "image_path"),
+    "label": ("label", "class", "class_name"),
+    # the coarsest unit first: all slides of a patient belong together
+    "group": ("group", "slide", "patient_id", "patient", "slide_id"),
+    "split": ("split", "set"),
+}
+"""Column names understood, in any case; where several are there the first in this order is used."""
+
+
+class CsvManifest:
+    """Columns `path`, `label` and optionally `group` and `split` (or their other names); paths relative to the file.
+
+    Comma, semicolon or tab separated, UTF-8. A row whose path leads outside the file's folder, whose label is missing or
+    whose split is none of train, validation and test is an item that cannot be loaded; further columns are left alone.
+    """
+
+    kind = SourceKind.CSV_MANIFEST
+
+    def __init__(self, root: Path, *, max_pixels: int) -> None:
+        self.table = root.resolve()
+        self.root = self.table.parent
+        self.ignored: Mapping[str, int] = {}
+        self._max_bytes = largest_file(max_pixels)
+        self._rows = _rows(self.table)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def items(self) -> Iterator[Item]:
+        """One item a row, in the order of the table."""
+        return (self._item(line, row) for line, row in self._rows)
+
+    def _item(self, line: int, row: Mapping[str, str]) -> Item:
+        label, group, split = row["label"], row.get("group", ""), row.get("split", "")
+        known_split = split_named(split) or ""
+        name = self._name(row["path"])
+        reason = ""
+        if not name:
+            name, reason = f"{self.table.name} line {line}", "the row names no image"
+        elif not label:
+            reason = f"line {line} of {self.table.name} gives no label"
+        elif split and not known_split:
+            reason = f"line {line} of {self.table.name} has the split {split!r}, none of train, validation and test"
+        if reason:
+            return refused(name, reason, label=label, group=group, split=known_split)
+        load = partial(read_inside, self.root / name, root=self.root, max_bytes=self._max_bytes)
+        return Item(name, label, group, known_split, load)
+
+    def _name(self, cell: str) -> str:
+        """The path relative to the table where it lies beside or below it, else as written; '' for an empty cell."""
+        if not cell:
+            return ""
+        path = PurePosixPath(os.path.normpath(cell.replace("\\", "/")))
+        absolute = self.root / path
+        return relative_name(absolute, self.root) if absolute.is_relative_to(self.root) else str(path)
+
+
+def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """The line number and the known fields, stripped, of every row that is not blank."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            header_line = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=max(",;\t", key=header_line.count))
+            columns = _columns(next(reader, []), table)
+            lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
+            return [(number, _fields(cells, columns)) for number, cells in lines if any(cells)]
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{table}: not UTF-8 text ({error}); save it as UTF-8") from error
+    except (csv.Error, OSError) as error:
+        raise UsageError(f"{table}: not a readable CSV file: {error}") from error
+
+
+def _columns(header: list[str], table: Path) -> dict[str, int]:
+    names = [name.strip().casefold().replace(" ", "_") for name in header]
+    columns = {
+        field: names.index(found)
+        for field, aliases in _HEADERS.items()
+        if (found := next((alias for alias in aliases if alias in names), None))
+    }
+    for field in ("path", "label"):
+        if field not in columns:
+            known = ", ".join(_HEADERS[field])
+            raise UsageError(f"{table}: no column for the {field} ({known}); its header is: {', '.join(header)}")
+    return columns
+
+
+def _fields(cells: list[str], columns: Mapping[str, int]) -> dict[str, str]:
+    return {field: cells[index] if index < len(cells) else "" for field, index in columns.items()}

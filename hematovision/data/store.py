@@ -1,0 +1,97 @@
+"""The content-addressed image store: bytes are kept once, under the name of their SHA-256."""
+
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from hematovision.errors import HematoVisionError, UsageError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ImageStore:
+    """A folder of files named by the SHA-256 of their content, two hex digits a subfolder (as git keeps its objects).
+
+    Safe for any number of threads and processes at once: a file appears under its name only when whole, and is
+    checked against its name whenever it is read.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, data: bytes, *, durable: bool = True) -> str:
+        """Keep `data` and return its SHA-256 (64 lower-case hex digits).
+
+        Durable when it returns: file and folder entry have reached the disk; with `durable=False` they have after `sync`.
+        Putting the same bytes again changes nothing; where the kept file turned out damaged it is replaced.
+        """
+        sha256 = hashlib.sha256(data).hexdigest()
+        target = self.path(sha256)
+        if not _holds(target, sha256):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _write(target, data, durable=durable)
+        return sha256
+
+    def sync(self) -> None:
+        """Make every earlier `put` durable: once for thousands of images, where a sync for each would take the time."""
+        os.sync()
+
+    def path(self, sha256: str) -> Path:
+        """Where the bytes with this digest lie, or would lie. UsageError where `sha256` is no SHA-256."""
+        if not _SHA256.fullmatch(sha256):
+            raise UsageError(f"{sha256!r} is not a SHA-256 (64 lower-case hex digits)")
+        return self.root / sha256[:2] / sha256
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes with this digest, checked against it.
+
+        HematoVisionError where they are missing or damaged; UsageError where `sha256` is no SHA-256.
+        """
+        path = self.path(sha256)
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            message = f"{path}: the image is missing from the store; read its source again to restore it"
+            raise HematoVisionError(message) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise HematoVisionError(f"{path}: the stored image was altered; read its source again to restore it")
+        return data
+
+    def verify(self, digests: Iterable[str]) -> list[str]:
+        """Those of `digests` whose bytes are missing or damaged, in the order given."""
+        return [sha256 for sha256 in digests if not _holds(self.path(sha256), sha256)]
+
+
+def _holds(path: Path, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+
+
+def _write(target: Path, data: bytes, *, durable: bool) -> None:
+    partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.chmod(0o444)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    if durable:
+        for folder in (target.parent, target.parent.parent):
+            _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,92 @@
+"""Where all state lives: one folder beside the project, or where HEMATOVISION_HOME says."""
+
+import os
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+CONFIGS = PROJECT / "configs"
+
+QUIET = {
+    "ZENML_ANALYTICS_OPT_IN": "false",
+    "ZENML_LOGGING_VERBOSITY": "ERROR",
+    "ZENML_ENABLE_RICH_TRACEBACK": "false",
+    "ZENML_DEFAULT_ANALYTICS_OPT_IN": "false",
+    "AUTO_OPEN_DASHBOARD": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "DVC_NO_ANALYTICS": "1",
+    "DO_NOT_TRACK": "1",
+    "OPENVINO_TELEMETRY": "0",
+    "GIT_PYTHON_REFRESH": "quiet",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state folder and its rooms."""
+
+    root: Path
+
+    @property
+    def images(self) -> Path:
+        """Content-addressed bytes of every accepted cell."""
+        return self.root / "images"
+
+    @property
+    def features(self) -> Path:
+        """Frozen features, by content; safe to delete."""
+        return self.root / "features"
+
+    @property
+    def golden(self) -> Path:
+        """Frozen golden sets with their digests."""
+        return self.root / "golden"
+
+    @property
+    def validation(self) -> Path:
+        """The Great Expectations context and its Data Docs."""
+        return self.root / "validation"
+
+    @property
+    def runs(self) -> Path:
+        """One folder a run: reports, quarantine lists."""
+        return self.root / "runs"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's store: the user's own where set, else sqlite in this folder."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """MLflow's artifacts, where the tracking store is the one in this folder."""
+        return self.root / "mlflow-artifacts"
+
+
+def locate_home() -> Home:
+    """The home in force; nothing is written yet."""
+    named = os.environ.get("HEMATOVISION_HOME")
+    return Home(Path(named).expanduser().resolve() if named else PROJECT / ".hematovision")
+
+
+def activate_home(environment: MutableMapping[str, str] | None = None) -> Home:
+    """Make the home and point ZenML, torch and matplotlib at it; what a user has set stays as set.
+
+    Call before the first import of zenml, mlflow, great_expectations or torch.
+    """
+    variables = os.environ if environment is None else environment
+    home = locate_home()
+    home.root.mkdir(parents=True, exist_ok=True)
+    for name, value in QUIET.items():
+        variables.setdefault(name, value)
+    variables.setdefault("TORCH_HOME", str(home.root / "torch"))
+    variables.setdefault("MPLCONFIGDIR", str(home.root / "matplotlib"))
+    if not any(name in variables for name in ("ZENML_CONFIG_PATH", "ZENML_STORE_URL")):
+        variables["ZENML_CONFIG_PATH"] = str(home.root / "zenml")
+        variables.setdefault("ZENML_LOCAL_STORES_PATH", str(home.root / "zenml" / "stores"))
+        (home.root / "zenml").mkdir(exist_ok=True)
+    return home

@@ -1,0 +1,180 @@
+"""Frozen features of every view of every cell, computed once by a compiled backbone and kept by content."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import nn
+
+from hematovision.learning.augmentation import augment, view_generator
+from hematovision.learning.backbones import Backbone
+from hematovision.learning.preprocessing import normalise, resize
+from hematovision.learning.settings import AugmentationSettings
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class FeaturePlan:
+    """All that decides a feature besides the picture; its digest names the cache folder.
+
+    Attributes:
+        side: input side in pixels.
+        views: views a cell; view 0 is the untouched cell.
+    """
+
+    side: int
+    views: int
+    augmentation: AugmentationSettings
+    precision: str
+    seed: int
+
+    def digest(self, backbone: Backbone) -> str:
+        """Identity of these features: network weights and cut, preprocessing, augmentation."""
+        weights = hashlib.sha256()
+        for name, tensor in nn.ModuleList([backbone.lower, backbone.upper]).state_dict().items():
+            weights.update(name.encode())
+            weights.update(tensor.numpy().tobytes())
+        described = {
+            "weights": weights.hexdigest(),
+            "normalisation": [backbone.mean, backbone.deviation],
+            "side": self.side,
+            "views": self.views,
+            "augmentation": self.augmentation.model_dump(exclude={"views", "view_budget"}),
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class FeatureCache:
+    """One file a cell, written whole or not at all, so that a kill leaves nothing half-written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Where the features of one cell lie."""
+        return self.folder / sha256[:2] / f"{sha256}.safetensors"
+
+    def write(self, sha256: str, taps: np.ndarray, pooled: np.ndarray) -> None:
+        """Keep taps (V, C, h, w) float16 and pooled (V, D) float32."""
+        target = self.path(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        save_file({"taps": taps, "pooled": pooled}, partial)
+        partial.replace(target)
+
+    def read(self, identities: Sequence[str]) -> "Features":
+        """Features of these cells, in this order."""
+        loaded = [load_file(self.path(sha256)) for sha256 in identities]
+        return Features(np.stack([item["taps"] for item in loaded]), np.stack([item["pooled"] for item in loaded]))
+
+
+@dataclass(frozen=True)
+class Features:
+    """taps: (N, V, C, h, w) float16, what fine-tuning starts from; pooled: (N, V, D) float32, what the head starts from."""
+
+    taps: np.ndarray
+    pooled: np.ndarray
+
+
+class _TwoOutputs(nn.Module):
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.lower, self.upper = backbone.lower, backbone.upper
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        taps = self.lower(images)
+        return taps, self.upper(taps)
+
+
+def embed(taps: np.ndarray) -> np.ndarray:
+    """Mean and standard deviation of each channel, (N, C, h, w) → (N, 2C) float32: an embedding no training has touched."""
+    maps = taps.astype(np.float32)
+    return np.concatenate([maps.mean((2, 3)), maps.std((2, 3))], axis=1)
+
+
+def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
+    """Compile a frozen backbone with OpenVINO: (N, 3, side, side) float32 → taps, pooled."""
+    import warnings
+
+    import openvino
+
+    example = torch.zeros(1, 3, side, side)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        network = openvino.convert_model(
+            _TwoOutputs(backbone).eval(), example_input=example, input=[openvino.PartialShape([-1, 3, side, side])]
+        )
+    return openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+
+
+def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
+    """Views of one cell, (V, side, side, 3) uint8; view 0 is the cell as it is."""
+    plain = resize(image, plan.side)
+    changed = [augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation) for view in range(1, plan.views)]
+    return np.stack([plain, *changed])
+
+
+def _prepared(
+    identities: Sequence[str], read: Callable[[str], np.ndarray], plan: FeaturePlan, chunk: int, workers: int
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
+    chunks = [identities[start : start + chunk] for start in range(0, len(identities), chunk)]
+
+    def prepare(part: Sequence[str]) -> np.ndarray:
+        return np.stack([views_of(sha256, read(sha256), plan) for sha256 in part])
+
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = [pool.submit(prepare, part) for part in chunks[: workers + 1]]
+        for index, part in enumerate(chunks):
+            views = ahead.pop(0).result()
+            if index + workers + 1 < len(chunks):
+                ahead.append(pool.submit(prepare, chunks[index + workers + 1]))
+            yield part, views
+
+
+def extract_features(
+    identities: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    backbone: Backbone,
+    plan: FeaturePlan,
+    folder: Path,
+    *,
+    batch_size: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> FeatureCache:
+    """Compute what the cache lacks; a picture already seen by this backbone in this way is not computed again.
+
+    Args:
+        identities: content hashes of the cells.
+        read: gives the decoded H×W×3 uint8 picture of a content hash.
+        folder: root of the feature caches; a sub-folder is named by the plan's digest.
+        batch_size: views a call of the compiled network.
+    """
+    cache = FeatureCache(folder / plan.digest(backbone))
+    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.path(sha256).exists()]
+    if not missing:
+        return cache
+    network = compile_backbone(backbone, side=plan.side, precision=plan.precision)
+    done = 0
+    for part, views in _prepared(missing, read, plan, max(1, batch_size // plan.views), workers):
+        outputs = network(normalise(views.reshape(-1, plan.side, plan.side, 3), backbone.mean, backbone.deviation))
+        taps = outputs[0].astype(np.float16).reshape(len(part), plan.views, *outputs[0].shape[1:])
+        pooled = outputs[1].reshape(len(part), plan.views, -1)
+        for sha256, tap, vector in zip(part, taps, pooled, strict=True):
+            cache.write(sha256, tap.copy(), vector.copy())
+        done += len(part)
+        if progress:
+            progress(done, len(missing))
+    return cache

@@ -1,0 +1,165 @@
+"""From manifest rows to a trained network: one fold left out, or all development cells used."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from hematovision.data.decoding import decode
+from hematovision.data.manifest import DEVELOPMENT
+from hematovision.data.splits import validation_split
+from hematovision.data.store import ImageStore
+from hematovision.learning.backbones import load_backbone
+from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features
+from hematovision.learning.preprocessing import choose_side
+from hematovision.learning.settings import LearningSettings
+from hematovision.learning.training import Part, Progress, Trained, predict_logits, train
+
+
+class FeatureSet(BaseModel):
+    """Where the frozen features of a manifest lie, and how they were made: what flows between steps.
+
+    Attributes:
+        folder: the cache of this plan. side: input side in pixels. views: views a cell.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    folder: str
+    side: int
+    views: int
+
+
+class FoldOutcome(BaseModel):
+    """What a network trained without a fold says about that fold; logits row by row as in `sha256`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    fold: int
+    epochs: int
+    seconds: float
+    paths: list[str]
+    logits: list[list[float]]
+
+
+def class_names(manifest: pd.DataFrame) -> list[str]:
+    """The labels of a manifest in the order of a model's outputs."""
+    return sorted(manifest["label"].unique())
+
+
+def views_within_budget(settings: LearningSettings, cells: int) -> int:
+    """Views a cell: the number asked for, fewer where cells are many, never under two (one means no augmentation)."""
+    asked = settings.augmentation.views
+    return min(asked, max(2, settings.augmentation.view_budget // max(1, cells))) if asked > 1 else 1
+
+
+def prepare_features(
+    manifest: pd.DataFrame,
+    store: ImageStore,
+    folder: Path,
+    settings: LearningSettings,
+    *,
+    max_pixels: int,
+    workers: int,
+    seed: int,
+    progress: Progress | None = None,
+) -> FeatureSet:
+    """Compute the frozen features of every cell of a manifest that the cache lacks."""
+    chosen = settings.backbone
+    side = chosen.image_size
+    if side == "auto":
+        side = choose_side(
+            manifest["width"].to_numpy(),
+            manifest["height"].to_numpy(),
+            smallest=chosen.smallest_image_size,
+            largest=chosen.largest_image_size,
+        )
+    plan = FeaturePlan(side, views_within_budget(settings, len(manifest)), settings.augmentation, chosen.precision, seed)
+    cache = extract_features(
+        list(manifest["sha256"]),
+        lambda sha256: decode(store.read(sha256), max_pixels=max_pixels),
+        load_backbone(chosen, seed=seed),
+        plan,
+        folder,
+        batch_size=chosen.batch_size,
+        workers=workers,
+        progress=progress,
+    )
+    return FeatureSet(folder=str(cache.folder), side=plan.side, views=plan.views)
+
+
+def _part(rows: pd.DataFrame, positions: dict[str, int], classes: Sequence[str]) -> Part:
+    numbers = {label: number for number, label in enumerate(classes)}
+    return Part(
+        np.array([positions[path] for path in rows["path"]], dtype=np.int64),
+        np.array([numbers[label] for label in rows["label"]], dtype=np.int64),
+    )
+
+
+def train_on(
+    rows: pd.DataFrame,
+    features: FeatureSet,
+    classes: Sequence[str],
+    settings: LearningSettings,
+    *,
+    seed: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> Trained:
+    """Train on manifest rows, a grouped share of them set aside for early stopping."""
+    rows = rows.sort_values("path", kind="stable")
+    positions = {path: position for position, path in enumerate(rows["path"])}
+    fitted, held_out = validation_split(rows, fraction=settings.training.validation_fraction, seed=seed)
+    return train(
+        FeatureCache(Path(features.folder)).read(list(rows["sha256"])),
+        _part(fitted, positions, classes),
+        _part(held_out, positions, classes),
+        load_backbone(settings.backbone, seed=seed),
+        classes,
+        settings.training,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def run_fold(
+    manifest: pd.DataFrame,
+    fold: int,
+    features: FeatureSet,
+    settings: LearningSettings,
+    *,
+    seed: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> FoldOutcome:
+    """Train without one fold of the development cells and answer for that fold; golden cells are never touched."""
+    started = time.monotonic()
+    development = manifest[manifest["split"] == DEVELOPMENT]
+    left_out = development[development["fold"] == fold].sort_values("path", kind="stable")
+    kept = development[development["fold"] != fold]
+    trained = train_on(
+        kept, features, class_names(manifest), settings, seed=seed + 1 + fold, threads=threads, progress=progress
+    )
+    held_out = FeatureCache(Path(features.folder)).read(list(left_out["sha256"]))
+    logits = predict_logits(trained.network, held_out, np.arange(len(left_out)))
+    return FoldOutcome(
+        fold=fold,
+        epochs=len(trained.curves),
+        seconds=time.monotonic() - started,
+        paths=list(left_out["path"]),
+        logits=logits.astype(float).tolist(),
+    )
+
+
+def out_of_fold_logits(manifest: pd.DataFrame, outcomes: Sequence[FoldOutcome]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """All folds together: development rows, their class numbers (N,), and logits (N, C) by networks that never saw them."""
+    rows = manifest.set_index("path", drop=False).loc[[path for outcome in outcomes for path in outcome.paths]]
+    classes = class_names(manifest)
+    truth = np.array([classes.index(label) for label in rows["label"]], dtype=np.int64)
+    return rows, truth, np.array([row for outcome in outcomes for row in outcome.logits])
+
+

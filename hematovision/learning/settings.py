@@ -1,0 +1,82 @@
+"""What a user may set about learning; the values live in configs/."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BackboneSettings(_Settings):
+    """Which network sees the cells, and how large.
+
+    Attributes:
+        name: a torchvision model name that `hematovision.learning.backbones` knows.
+        weights: `imagenet`, or `none` for a random start, said aloud.
+        image_size: side in pixels, a multiple of 32; `auto` follows the median size of the cells.
+        smallest_image_size, largest_image_size: what `auto` keeps to, in pixels.
+        frozen_blocks: leading blocks that fine-tuning never changes.
+        precision: arithmetic of the compiled frozen blocks.
+    """
+
+    name: str
+    weights: Literal["imagenet", "none"]
+    image_size: int | Literal["auto"]
+    smallest_image_size: int = Field(ge=32)
+    largest_image_size: int = Field(ge=32)
+    frozen_blocks: int = Field(ge=1)
+    precision: Literal["f32", "bf16"]
+    batch_size: int = Field(ge=1)
+
+
+class AugmentationSettings(_Settings):
+    """How the views of a training cell differ from it. Shares are of the side, factors around 1."""
+
+    views: int = Field(ge=1, description="views of a cell, the untouched one included")
+    view_budget: int = Field(ge=1, description="views of all cells together; large sets get fewer views a cell, never under two")
+    rotation_degrees: float = Field(ge=0, le=180)
+    flips: bool
+    zoom: float = Field(ge=0, lt=1)
+    shift: float = Field(ge=0, lt=1)
+    brightness: float = Field(ge=0, lt=1)
+    contrast: float = Field(ge=0, lt=1)
+    saturation: float = Field(ge=0, lt=1)
+    hue_degrees: float = Field(ge=0, le=180)
+
+
+class PhaseSettings(_Settings):
+    """One phase of training.
+
+    Attributes:
+        epochs: the most; 0 leaves the phase out.
+        image_budget: cells shown in the whole phase at most, so that large sets get fewer epochs (never under one).
+        patience: epochs without a better validation loss before the phase stops and its best state returns.
+    """
+
+    epochs: int = Field(ge=0)
+    image_budget: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    patience: int = Field(ge=1)
+
+
+class TrainingSettings(_Settings):
+    """Two phases: the head on frozen features, then the upper blocks with it."""
+
+    validation_fraction: float = Field(gt=0, lt=0.5)
+    dropout: float = Field(ge=0, lt=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    class_weights_from_ratio: float = Field(ge=1, description="classes are weighted when the largest is this many times the smallest")
+    frozen: PhaseSettings
+    fine_tuning: PhaseSettings
+
+
+class LearningSettings(_Settings):
+    """Everything that decides a model besides its data and its seed."""
+
+    backbone: BackboneSettings
+    augmentation: AugmentationSettings
+    training: TrainingSettings

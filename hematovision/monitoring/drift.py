@@ -1,0 +1,162 @@
+"""The verdict: does a window of new images still come from where the reference comes from?"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from hematovision.errors import UsageError
+from hematovision.monitoring.calibration import draw_windows, p_values, thresholds
+from hematovision.monitoring.observations import PREDICTED_CLASS
+from hematovision.monitoring.reference import Reference
+from hematovision.monitoring.settings import DriftSettings
+from hematovision.monitoring.signals import Array, Measurement, directions, measure_signals
+from hematovision.monitoring.statistics import Windows, effective_size, median_squared_distance
+
+
+class Signal(BaseModel):
+    """One statistic of the window against the reference; `alarm` is `value > threshold`.
+
+    `p_value` is the share of drift-free windows of this size that are at least as far off in this signal alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: float
+    threshold: float
+    alarm: bool
+    p_value: float
+    statistic: str
+
+
+class DriftVerdict(BaseModel):
+    """Drift is declared when any signal is in alarm; without drift that happens at `false_alarm_rate` overall.
+
+    `judged` are the positions of the images that were judged: all n, or a random sample of a large window.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    n: int
+    n_reference: int
+    drift: bool
+    false_alarm_rate: float
+    signals: list[Signal]
+    notes: list[str]
+    judged: list[int]
+
+    @property
+    def ranked(self) -> list[Signal]:
+        """The signals, the one furthest beyond (or closest to) its threshold first."""
+        return sorted(self.signals, key=lambda signal: (not signal.alarm, -signal.value / max(signal.threshold, 1e-12)))
+
+
+def detect_drift(
+    reference: Reference,
+    embeddings: Array,
+    image_statistics: pd.DataFrame,
+    probabilities: Array,
+    *,
+    settings: DriftSettings,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> DriftVerdict:
+    """Judge a window of n images.
+
+    Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S) and the model's probabilities (n, C).
+    `groups` names the slide, patient or photograph of each image; without it the window is taken to come group by group
+    as the reference does. Thresholds are calibrated for this n by comparing random windows of the reference with the rest
+    of it, so they hold for any n; above half the reference they are carried over by the effective sample size.
+    Raises UsageError when the window is empty or does not fit the reference.
+    """
+    rng = np.random.default_rng(seed)
+    observed = reference.observe(embeddings, image_statistics, probabilities)
+    if groups is not None and len(groups) != len(observed):
+        raise UsageError(f"{len(groups)} groups do not fit {len(observed)} images; give one for each or none at all.")
+    picked = _pick(len(observed), settings.maximum_window, rng)
+    bandwidth = median_squared_distance(directions(reference.embeddings))
+    windows = _drift_free_windows(reference, len(picked), groups and [groups[row] for row in picked], settings, rng)
+    drawn = measure_signals(
+        reference, reference.observations, reference.embeddings, windows, squared_bandwidth=bandwidth
+    )
+    pool = pd.concat([reference.observations, observed.iloc[picked]], ignore_index=True)
+    pooled = np.concatenate([reference.embeddings, embeddings[picked].astype(np.float32)])
+    window = np.repeat(np.float32([0, 1]), [len(reference), len(picked)])[None]
+    actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=bandwidth)
+    signals = _judge(drawn, windows, actual, window, settings.false_alarm_rate)
+    return DriftVerdict(
+        n=len(observed),
+        n_reference=len(reference),
+        drift=any(signal.alarm for signal in signals),
+        false_alarm_rate=settings.false_alarm_rate,
+        signals=signals,
+        notes=_notes(len(observed), reference, settings),
+        judged=picked.tolist(),
+    )
+
+
+def most_unusual(reference: Reference, embeddings: Array, *, count: int) -> NDArray[np.int64]:
+    """Positions of the images least like any cell of the reference (cosine to the nearest one), worst first."""
+    nearest = (directions(embeddings) @ directions(reference.embeddings).T).max(axis=1)
+    return np.argsort(nearest, kind="stable")[:count]
+
+
+def _pick(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.arange(n) if n <= limit else np.sort(rng.permutation(n)[:limit])
+
+
+def _drift_free_windows(
+    reference: Reference, n: int, groups: Sequence[str] | None, settings: DriftSettings, rng: np.random.Generator
+) -> Windows:
+    return draw_windows(
+        reference.groups,
+        list(reference.observations[PREDICTED_CLASS]),
+        size=min(n, len(reference) // 2),
+        count=settings.resamples,
+        class_mix_concentration=settings.class_mix_concentration,
+        rng=rng,
+        cells_per_group=list(Counter(groups).values()) if groups else None,
+    )
+
+
+def _judge(
+    drawn: list[Measurement], windows: Windows, actual: list[Measurement], window: Windows, false_alarm_rate: float
+) -> list[Signal]:
+    """Compare on the scale where a signal's spread does not depend on the sizes, report on its own scale."""
+    sizes = effective_size(windows)
+    powers = np.array([signal.power for signal in actual])
+    scales = effective_size(window)[0] ** powers
+    values = np.array([signal.values[0] for signal in actual])
+    null = np.stack([signal.values * sizes**signal.power for signal in drawn], axis=1)
+    limits = thresholds(null, false_alarm_rate=false_alarm_rate) / scales
+    chances = p_values(null, values * scales)
+    return [
+        Signal(
+            name=signal.name,
+            value=float(value),
+            threshold=float(limit),
+            alarm=bool(value > limit),
+            p_value=float(chance),
+            statistic=signal.statistic,
+        )
+        for signal, value, limit, chance in zip(actual, values, limits, chances, strict=True)
+    ]
+
+
+def _notes(n: int, reference: Reference, settings: DriftSettings) -> list[str]:
+    notes = []
+    if n < settings.low_power_below:
+        notes.append(
+            f"Only {n} image{'s' if n > 1 else ''}: a real shift can go unseen. Check {settings.low_power_below} or more"
+            " before trusting that there is no drift."
+        )
+    if n > settings.maximum_window:
+        notes.append(f"Judged by a random sample of {settings.maximum_window} of the {n} images.")
+    groups = len(set(reference.groups))
+    if groups < settings.few_groups_below:
+        notes.append(f"The reference has only {groups} groups (slides, patients): its thresholds are coarse.")
+    return notes

@@ -1,0 +1,101 @@
+"""Evidently's report over the observations, made to agree with the verdict.
+
+Evidently gets the verdict's own statistics and thresholds, so that a column it calls drifted is a signal in alarm. Importing
+this module imports Evidently (seconds). A report sends nothing anywhere: Evidently's telemetry lives in its collector
+and user interface, which are not used.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.core.metric_types import SingleValue, SingleValueCalculation, SingleValueMetric
+from evidently.legacy.calculations.stattests.registry import StatTest, register_stattest
+from evidently.legacy.core import ColumnType
+from evidently.legacy.renderers.html_widgets import CounterData, counter
+from evidently.presets import DataDriftPreset
+from evidently.tests import lte
+
+from hematovision.monitoring.drift import DriftVerdict, Signal
+from hematovision.monitoring.observations import PREDICTED_CLASS
+from hematovision.monitoring.signals import COLUMN_STATISTICS, ColumnStatistic
+
+
+class SignalMetric(SingleValueMetric):
+    """A signal that is no single column (the embedding as a whole), or the count of alarms, under its name."""
+
+    signal: str
+    observed: float
+    shown: str
+
+
+class SignalCalculation(SingleValueCalculation[SignalMetric]):
+    """Hands the value over; nothing is computed twice."""
+
+    def calculate(self, context: object, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
+        result = self.result(self.metric.observed)
+        result.widget = [counter(title="", counters=[CounterData(self.display_name(), self.metric.shown)])]
+        return result
+
+    def display_name(self) -> str:
+        return str(self.metric.signal)
+
+
+def write_evidently(
+    reference: pd.DataFrame, current: pd.DataFrame, verdict: DriftVerdict, *, html: Path, record: Path
+) -> None:
+    """Run Evidently over two observation tables with the same columns; write its page and its JSON record."""
+    _register_statistics()
+    numeric = [name for name in reference.columns if name != PREDICTED_CLASS]
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=[PREDICTED_CLASS])
+    parts = [Dataset.from_pandas(table, data_definition=definition) for table in (current, reference)]
+    snapshot = Report(_metrics(reference, verdict), include_tests=True).run(*parts, name="Drift of incoming cell images")
+    snapshot.save_html(str(html))
+    record.write_text(json.dumps(json.loads(snapshot.json()), indent=1) + "\n", encoding="utf-8")
+
+
+def _metrics(reference: pd.DataFrame, verdict: DriftVerdict) -> list[object]:
+    by_column = {signal.name: signal for signal in verdict.signals if signal.name in reference.columns}
+    alarms = sum(signal.alarm for signal in verdict.signals)
+    word = "Drift" if verdict.drift else "No drift"
+    shown = f"{word}: {alarms} of {len(verdict.signals)} signals in alarm ({verdict.n} images)"
+    summary = SignalMetric(
+        signal="HematoVision verdict (not a medical device)", observed=alarms, shown=shown, tests=[lte(0)]
+    )
+    whole = [_whole(signal) for signal in verdict.signals if signal.name not in by_column]
+    columns = DataDriftPreset(
+        columns=list(by_column),
+        drift_share=1 / len(by_column),
+        per_column_method={name: signal.statistic for name, signal in by_column.items()},
+        per_column_threshold={name: signal.threshold for name, signal in by_column.items()},
+    )
+    return [summary, *whole, columns]
+
+
+def _whole(signal: Signal) -> SignalMetric:
+    shown = f"{signal.value:.4g} (threshold {signal.threshold:.4g}): {'alarm' if signal.alarm else 'no alarm'}"
+    return SignalMetric(
+        signal=f"{signal.name}: {signal.statistic}", observed=signal.value, shown=shown, tests=[lte(signal.threshold)]
+    )
+
+
+def _register_statistics() -> None:
+    """Make the verdict's column statistics known to Evidently by name; larger is further off, unlike a p-value."""
+    for name, compute in COLUMN_STATISTICS.items():
+        kinds = [ColumnType.Numerical, ColumnType.Categorical]
+        register_stattest(StatTest(name=name, display_name=name, allowed_feature_types=kinds), _as_stattest(compute))
+
+
+def _as_stattest(
+    compute: ColumnStatistic,
+) -> Callable[[pd.Series, pd.Series, ColumnType, float], tuple[float, bool]]:
+    def stattest(reference: pd.Series, current: pd.Series, _: ColumnType, threshold: float) -> tuple[float, bool]:
+        pool = pd.concat([reference, current], ignore_index=True)
+        window = np.repeat(np.float32([0, 1]), [len(reference), len(current)])[None]
+        value = float(compute(pool, window)[0])
+        return value, value > threshold
+
+    return stattest

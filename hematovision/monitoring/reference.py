@@ -1,0 +1,168 @@
+"""The reference: how the cells looked that the model learnt from, kept beside the model."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hematovision.errors import HematoVisionError, UsageError
+from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS, component_names, observe
+from hematovision.monitoring.settings import DriftSettings
+
+Array = NDArray[np.float32]
+
+SCHEMA = 1
+TABLE, TENSORS, DESCRIPTION = "reference.parquet", "reference.safetensors", "reference.json"
+_GROUP = "group"
+_ARRAYS = ("embeddings", "mean", "components", "scales")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """M cells to compare with, and the projection fitted on them.
+
+    `observations` is (M, columns) as `observe` gives it, `groups` (M) the slide, patient or photograph of each cell,
+    `embeddings` (M, D), `mean` (D,), `components` (K, D) and `scales` (K,) the principal components and their standard
+    deviations, and `shown` how many of them are observed one by one.
+    """
+
+    classes: tuple[str, ...]
+    observations: pd.DataFrame
+    groups: tuple[str, ...]
+    embeddings: Array
+    mean: Array
+    components: Array
+    scales: Array
+    shown: int
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+    @property
+    def statistic_names(self) -> list[str]:
+        """The image statistics the reference was built with."""
+        derived = {PREDICTED_CLASS, CONFIDENCE, ENTROPY, *component_names(self.shown)}
+        return [name for name in self.observations.columns if name not in derived]
+
+    def project(self, embeddings: Array) -> Array:
+        """Principal components (N, K) of embeddings (N, D); raises UsageError when D is not the reference's."""
+        if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean):
+            raise UsageError(
+                f"Embeddings of shape {embeddings.shape} cannot be compared with a reference of {len(self.mean)}"
+                " dimensions; use the backbone the reference was built with."
+            )
+        return np.asarray((embeddings - self.mean) @ self.components.T, dtype=np.float32)
+
+    def observe(self, embeddings: Array, image_statistics: pd.DataFrame, probabilities: Array) -> pd.DataFrame:
+        """The observation table of new images, with the reference's columns in its order (see `observations.observe`)."""
+        absent = [name for name in self.statistic_names if name not in image_statistics.columns]
+        if absent:
+            raise UsageError(f"The image statistics lack {', '.join(absent)}, which the reference was built with.")
+        return observe(
+            image_statistics[self.statistic_names],
+            self.project(embeddings),
+            probabilities,
+            classes=self.classes,
+            components=self.shown,
+        )
+
+    def save(self, folder: Path) -> None:
+        """Write `reference.parquet`, `reference.safetensors` and `reference.json`; none of them can run code."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        self.observations.assign(**{_GROUP: list(self.groups)}).to_parquet(folder / TABLE, index=False)
+        save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, folder / TENSORS)
+        description = {"schema": SCHEMA, "n": len(self), "classes": list(self.classes), "shown": self.shown}
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(folder: Path) -> "Reference":
+        """Read what `save` wrote. Raises UsageError when a file is missing, HematoVisionError when they disagree."""
+        from safetensors.numpy import load_file
+
+        for name in (TABLE, TENSORS, DESCRIPTION):
+            if not (folder / name).is_file():
+                raise UsageError(f"{folder / name} is missing; the model has no complete monitoring reference.")
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if description["schema"] != SCHEMA:
+            raise HematoVisionError(f"{folder / DESCRIPTION} has schema {description['schema']}; this reads {SCHEMA}.")
+        table = pd.read_parquet(folder / TABLE)
+        arrays = load_file(folder / TENSORS)
+        if not len(table) == len(arrays["embeddings"]) == description["n"]:
+            raise HematoVisionError(f"The files of the reference in {folder} do not belong together; register it again.")
+        return Reference(
+            classes=tuple(description["classes"]),
+            observations=table.drop(columns=_GROUP),
+            groups=tuple(table[_GROUP]),
+            shown=description["shown"],
+            **{name: arrays[name] for name in _ARRAYS},
+        )
+
+
+def build_reference(
+    embeddings: Array,
+    image_statistics: pd.DataFrame,
+    probabilities: Array,
+    classes: Sequence[str],
+    *,
+    settings: DriftSettings,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> Reference:
+    """Build the reference of N cells.
+
+    `embeddings` (N, D) come from the frozen backbone, so that cells the model trained on look no different from new ones;
+    `image_statistics` (N, S) are numeric; `probabilities` (N, C) must be out of fold, in the order of `classes`.
+    `groups` names each cell's slide, patient or photograph; without it every cell stands alone.
+    Raises UsageError when there are too few cells or the inputs disagree.
+    """
+    if len(embeddings) < settings.minimum_reference:
+        raise UsageError(
+            f"A reference of {len(embeddings)} cells is too small to judge drift; give {settings.minimum_reference} or more."
+        )
+    names = [str(number) for number in range(len(embeddings))] if groups is None else [str(group) for group in groups]
+    kept = _bounded(names, settings.maximum_reference, np.random.default_rng(seed))
+    embeddings = np.ascontiguousarray(embeddings[kept], dtype=np.float32)
+    mean, components, scales = _principal_components(embeddings, settings)
+    projections = (embeddings - mean) @ components.T
+    shown = min(settings.shown_components, len(scales))
+    return Reference(
+        classes=tuple(str(name) for name in classes),
+        observations=observe(
+            image_statistics.iloc[kept], projections, probabilities[kept], classes=classes, components=shown
+        ),
+        groups=tuple(names[index] for index in kept),
+        embeddings=embeddings,
+        mean=mean,
+        components=components,
+        scales=scales,
+        shown=shown,
+    )
+
+
+def _bounded(groups: Sequence[str], limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of randomly chosen whole groups, at most `limit` of them (of the first group if it alone is larger)."""
+    labels = np.asarray(groups)
+    if len(labels) <= limit:
+        return np.arange(len(labels))
+    kept = np.empty(0, dtype=np.int64)
+    for group in rng.permutation(np.unique(labels)):
+        rows = np.flatnonzero(labels == group)
+        if len(kept) + len(rows) <= limit:
+            kept = np.concatenate([kept, rows])
+    return np.sort(kept if len(kept) else rng.permutation(len(labels))[:limit])
+
+
+def _principal_components(embeddings: Array, settings: DriftSettings) -> tuple[Array, Array, Array]:
+    from sklearn.decomposition import PCA
+
+    # A quarter of the cells: narrower directions of a small sample are mostly chance.
+    count = max(2, min(settings.whitened_components, len(embeddings) // 4, embeddings.shape[1]))
+    fitted = PCA(n_components=count, svd_solver="full").fit(embeddings)
+    scales = np.sqrt(np.maximum(fitted.explained_variance_, np.finfo(np.float32).eps))
+    return tuple(np.ascontiguousarray(part, dtype=np.float32) for part in (fitted.mean_, fitted.components_, scales))

@@ -1,0 +1,48 @@
+"""Progress bars with the time left, on standard error, shared by everything that runs at the same time."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_lock = threading.Lock()
+_shared: Progress | None = None
+_users = 0
+
+
+def _new_display() -> Progress:
+    console = Console(file=sys.__stderr__)
+    return Progress(
+        TextColumn("{task.description:<24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for one piece of work; yields `report(done, total)`. Silent where standard error is no terminal."""
+    global _shared, _users
+    with _lock:
+        if _shared is None:
+            _shared = _new_display()
+            _shared.start()
+        _users += 1
+        display = _shared
+        task = display.add_task(description, total=None)
+    try:
+        yield lambda done, total: display.update(task, completed=done, total=total)
+    finally:
+        with _lock:
+            _users -= 1
+            if _users == 0:
+                display.stop()
+                _shared = None

@@ -1,0 +1,46 @@
+"""What software made a result: commit, versions, machine."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+from hematovision import __version__
+from hematovision.home import PROJECT
+
+LIBRARIES = (
+    "torch", "torchvision", "openvino", "scikit-learn", "numpy", "opencv-python-headless", "pillow",
+    "zenml", "mlflow", "great-expectations", "evidently", "dvc",
+)  # fmt: skip
+
+
+def _git(*arguments: str) -> str | None:
+    command = ["git", "-C", str(PROJECT), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def git_commit() -> str:
+    """The commit of this checkout, with `+dirty` where tracked files differ from it; `unknown` outside a repository."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return "unknown"
+    return commit + ("+dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+def software_versions() -> dict[str, str]:
+    """Versions of Python, this package and the libraries a result depends on."""
+    found = {"python": platform.python_version(), "hematovision": __version__}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def machine() -> dict[str, str]:
+    """Processor architecture, operating system and core count."""
+    return {"architecture": platform.machine(), "system": platform.system(), "cores": str(os.cpu_count())}

@@ -1,0 +1,134 @@
+"""The MLflow side: one run a training, one version a model, the alias `challenger` on the newest."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from pydantic import BaseModel
+
+from hematovision.errors import HematoVisionError, UsageError
+from hematovision.home import PROJECT, Home
+from hematovision.learning.training import Epoch
+
+CHALLENGER = "challenger"
+SERVING_LIBRARIES = ("mlflow", "openvino", "numpy", "pandas", "pillow", "opencv-python-headless", "pydantic", "scipy", "safetensors")
+
+
+class Registration(BaseModel):
+    """A registered model version; `uri` is what `--model` and `mlflow.pyfunc.load_model` take."""
+
+    name: str
+    version: str
+    uri: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is tracked beside the model itself.
+
+    Attributes:
+        parameters: flat settings. metrics: final figures. curves: learning curves.
+        documents: text files by artifact path, such as the report.
+        tags: of the registered version: data version, git commit, ZenML run.
+    """
+
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    curves: Sequence[Epoch]
+    documents: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+@contextmanager
+def tracking(home: Home, experiment: str) -> Iterator[Any]:
+    """MLflow pointed at the home's store (or the user's), with the experiment made; yields the `mlflow` module."""
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(home.tracking_uri)
+    if mlflow.get_experiment_by_name(experiment) is None:
+        local = home.tracking_uri.startswith("sqlite:")
+        mlflow.create_experiment(experiment, artifact_location=home.artifacts.as_uri() if local else None)
+    mlflow.set_experiment(experiment)
+    yield mlflow
+
+
+def _log_evidence(mlflow: Any, evidence: Evidence) -> None:
+    mlflow.log_params(dict(evidence.parameters))
+    mlflow.log_metrics(dict(evidence.metrics))
+    for step, epoch in enumerate(evidence.curves, start=1):
+        figures = {name: value for name, value in epoch.model_dump().items() if name != "phase"}
+        mlflow.log_metrics(figures, step=step)
+    for path, text in evidence.documents.items():
+        mlflow.log_text(text, path)
+    mlflow.set_tags(dict(evidence.tags))
+
+
+def register(
+    home: Home, name: str, package: Path, reference: Path, example: bytes, evidence: Evidence, description: str
+) -> Registration:
+    """Track a training, log its model from code, register it and move the alias `challenger` to it.
+
+    Args:
+        package: folder written by `write_package`. reference: folder of the monitoring reference.
+        example: one encoded picture, logged as the input example; its answer gives the signature.
+    """
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    spec = json.loads((package / "spec.json").read_text())
+    columns = [ColSpec("string", "label"), *(ColSpec("double", label) for label in spec["classes"]), ColSpec("string", "error")]
+    signature = ModelSignature(inputs=Schema([ColSpec("binary", "image")]), outputs=Schema(columns))
+    with tracking(home, name) as mlflow, mlflow.start_run() as run:
+        _log_evidence(mlflow, evidence)
+        info = mlflow.pyfunc.log_model(
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"package": str(package), "reference": str(reference)},
+            code_paths=[str(PROJECT / "hematovision")],
+            signature=signature,
+            input_example=pd.DataFrame({"image": [example]}),
+            pip_requirements=[f"{library}=={version(library)}" for library in SERVING_LIBRARIES],
+        )
+        client = mlflow.MlflowClient()
+        created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
+        client.update_model_version(name, created.version, description=description)
+        client.set_registered_model_alias(name, CHALLENGER, created.version)
+    return Registration(name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id)
+
+
+def fetch_model(home: Home, uri: str) -> Path:
+    """The local folder of a logged model, with `artifacts/package` and `artifacts/reference` inside.
+
+    Args:
+        uri: `models:/name/version`, `models:/name@alias`, `runs:/…`, or a local folder.
+
+    Raises:
+        UsageError: there is no such model.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    if urlparse(uri).scheme not in ("models", "runs"):
+        folder = Path(uri)
+        if not (folder / "artifacts" / "package").is_dir():
+            raise UsageError(f"{uri} is no model: give models:/NAME/VERSION, models:/NAME@ALIAS or the folder of a logged model.")
+        return folder
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(home.tracking_uri)
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    except MlflowException as error:
+        raise UsageError(f"{uri} is not in the registry at {home.tracking_uri}: {error.message}") from error
+    if not (folder / "artifacts" / "package").is_dir():
+        raise HematoVisionError(f"{uri} was not registered by HematoVision: it holds no artifacts/package.")
+    return folder

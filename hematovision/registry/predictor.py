@@ -1,0 +1,102 @@
+"""A registered model at work: encoded pictures in, calibrated probabilities out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hematovision.data.decoding import decode
+from hematovision.data.quality import measure
+from hematovision.errors import UnreadableImage
+from hematovision.evaluation.calibration import softmax
+from hematovision.learning.preprocessing import normalise, resize
+from hematovision.registry.package import NETWORK, ModelSpecification, verify_package
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers for the readable pictures of a batch, in their order.
+
+    Attributes:
+        positions: (N,) places in the batch that could be read.
+        logits: (N, C) float32. probabilities: (N, C) float64, rows sum to 1.
+        embedding: (N, E) float32, from the frozen blocks.
+        statistics: N rows of picture measures (brightness, contrast, sharpness, saturation, …).
+        errors: reason by position, for pictures that could not be read.
+    """
+
+    positions: np.ndarray
+    logits: np.ndarray
+    probabilities: np.ndarray
+    embedding: np.ndarray
+    statistics: pd.DataFrame
+    errors: dict[int, str]
+
+
+class Predictor:
+    """A verified model compiled for this machine's CPU in single precision."""
+
+    def __init__(self, specification: ModelSpecification, network: Any) -> None:
+        self.specification = specification
+        self._network = network
+
+    @classmethod
+    def load(cls, folder: Path) -> "Predictor":
+        """Verify and compile a model package.
+
+        Raises:
+            UsageError, HematoVisionError: see `verify_package`.
+        """
+        import openvino
+
+        specification = verify_package(folder)
+        core = openvino.Core()
+        network = core.compile_model(core.read_model(folder / NETWORK), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return cls(specification, network)
+
+    def _read(self, pictures: Sequence[Callable[[], bytes]]) -> tuple[list[int], np.ndarray, list[dict[str, Any]], dict[int, str]]:
+        spec = self.specification
+        positions, pixels, measures, errors = [], [], [], {}
+        for position, load in enumerate(pictures):
+            try:
+                image = decode(load(), max_pixels=spec.max_pixels, min_side=spec.min_side)
+            except UnreadableImage as error:
+                errors[position] = str(error)
+                continue
+            positions.append(position)
+            pixels.append(resize(image, spec.image_size))
+            measures.append(vars(measure(image)))
+        stacked = np.stack(pixels) if pixels else np.empty((0, spec.image_size, spec.image_size, 3), np.uint8)
+        return positions, stacked, measures, errors
+
+    def answer(
+        self, pictures: Sequence[Callable[[], bytes]], *, batch_size: int = 32, progress: Progress | None = None
+    ) -> Answers:
+        """Answer pictures given as functions that yield their encoded bytes; an unreadable one becomes an error."""
+        positions: list[int] = []
+        logits, embedding, measures, errors = [], [], [], {}
+        for start in range(0, len(pictures), batch_size):
+            found, pixels, measured, failed = self._read(pictures[start : start + batch_size])
+            positions += [start + position for position in found]
+            errors |= {start + position: reason for position, reason in failed.items()}
+            measures += measured
+            if len(pixels):
+                outputs = self._network(normalise(pixels, self.specification.mean, self.specification.deviation))
+                logits.append(np.array(outputs[0]))
+                embedding.append(np.array(outputs[1]))
+            if progress:
+                progress(min(start + batch_size, len(pictures)), len(pictures))
+        stacked = np.concatenate(logits) if logits else np.empty((0, len(self.specification.classes)), np.float32)
+        return Answers(
+            np.array(positions, dtype=int),
+            stacked,
+            softmax(stacked, self.specification.temperature),
+            np.concatenate(embedding) if embedding else np.empty((0, 0), np.float32),
+            pd.DataFrame(measures),
+            errors,
+        )

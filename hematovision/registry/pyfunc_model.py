@@ -1,0 +1,32 @@
+"""The model as MLflow loads it, from code: no pickle anywhere."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from hematovision.registry.predictor import Predictor
+
+
+class HematoVisionModel(PythonModel):  # type: ignore[misc]
+    """Takes a table with one column `image` (encoded bytes); gives label, one probability a class, and error."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Verify and compile the package that was logged."""
+        self.predictor = Predictor.load(Path(context.artifacts["package"]))
+
+    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """One row a picture, in order; an unreadable one has no label and says why in `error`."""
+        loads = [lambda data=data: bytes(data) for data in model_input["image"]]
+        answers = self.predictor.answer(loads)
+        classes = self.predictor.specification.classes
+        table = pd.DataFrame(answers.probabilities, columns=classes, index=answers.positions).reindex(range(len(loads)))
+        table.insert(0, "label", "")
+        table.loc[answers.positions, "label"] = [classes[index] for index in answers.probabilities.argmax(1)]
+        table["error"] = [answers.errors.get(position, "") for position in range(len(loads))]
+        return table
+
+
+set_model(HematoVisionModel())

@@ -1,0 +1,39 @@
+"""The monitoring reference of a model: its development cells, with predictions by networks that had not seen them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from hematovision.evaluation.calibration import softmax
+from hematovision.learning.features import FeatureCache, embed
+from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits
+from hematovision.monitoring.reference import build_reference
+from hematovision.monitoring.settings import DriftSettings
+
+IMAGE_STATISTICS = ["brightness", "contrast", "sharpness", "saturation"]
+
+
+def write_reference(
+    folder: Path,
+    manifest: pd.DataFrame,
+    outcomes: Sequence[FoldOutcome],
+    features: FeatureSet,
+    temperature: float,
+    settings: DriftSettings,
+    *,
+    seed: int,
+) -> None:
+    """Write image statistics, embedding and predictions of the development cells to a folder."""
+    rows, _, logits = out_of_fold_logits(manifest, outcomes)
+    cached = FeatureCache(Path(features.folder)).read(list(rows["sha256"]))
+    reference = build_reference(
+        embed(cached.taps[:, 0]),
+        rows[IMAGE_STATISTICS].reset_index(drop=True),
+        softmax(logits, temperature),
+        class_names(manifest),
+        settings=settings,
+        seed=seed,
+        groups=list(rows["group"]),
+    )
+    reference.save(folder)

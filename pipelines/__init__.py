@@ -1,0 +1,1 @@
+"""Chains of steps, each readable as a paragraph."""

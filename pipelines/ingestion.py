@@ -1,0 +1,32 @@
+"""Data in: pinned, read, validated, gated, split, with a frozen golden set."""
+
+from typing import Any
+
+from zenml import pipeline
+
+from hematovision.config import RunConfig
+from steps.caching import LIBRARY_CACHE
+from steps.ingest import freeze, gate_data, ingest, pin_data, split, validate
+
+
+def prepare_cells(config: RunConfig, path: str, embedded: bool) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """The front half of every pipeline that learns.
+
+    Returns:
+        Manifest, quarantine, leakage, golden folder, data version, pin: artifacts of the steps.
+    """
+    pinned = pin_data(path, config.synthetic, embedded)
+    cells, quarantine, leakage, version = ingest(pinned, config.reading, config.duplicates)
+    validation, _ = validate(cells, config.validation, "cells")
+    gate_data(validation, leakage, config.split.on_leakage)
+    manifest = split(cells, leakage, config.split, config.seed)
+    validation, _ = validate(manifest, config.validation, "splits")
+    gate_data(validation, leakage, config.split.on_leakage)
+    golden = freeze(manifest, version, config.split, config.seed)
+    return manifest, quarantine, leakage, golden, version, pinned
+
+
+@pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
+def ingestion_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
+    """Everything before learning."""
+    prepare_cells(config, path, embedded)

@@ -1,0 +1,95 @@
+"""Learning: features once, a fold each, then the model itself."""
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from zenml import log_metadata, step
+
+from hematovision.config import ReadingSettings
+from hematovision.data.golden import assert_untouched, load_golden
+from hematovision.data.pin import DataPin
+from hematovision.data.store import ImageStore
+from hematovision.data.versioning import DataVersion
+from hematovision.home import locate_home
+from hematovision.learning import folds
+from hematovision.learning.folds import FeatureSet, FoldOutcome
+from hematovision.learning.settings import LearningSettings
+from hematovision.learning.training import Epoch
+from hematovision.progress import progress_bar
+from hematovision.registry.building import Origin, build_model
+from hematovision.registry.package import package_digest
+
+one_per_core = threading.BoundedSemaphore(os.cpu_count() or 1)
+"""Mapped steps of a local run are threads of one process: as many folds side by side as there are cores."""
+
+
+@step
+def extract_features(
+    manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
+) -> Annotated[FeatureSet, "features"]:
+    """Compute the frozen features of every cell that has none yet."""
+    home = locate_home()
+    with progress_bar("Frozen features") as progress:
+        return folds.prepare_features(
+            manifest,
+            ImageStore(home.images),
+            home.features,
+            settings,
+            max_pixels=reading.max_pixels,
+            workers=reading.workers,
+            seed=seed,
+            progress=progress,
+        )
+
+
+@step
+def list_folds(count: int) -> Annotated[list[int], "folds"]:
+    """The folds to map over."""
+    return list(range(count))
+
+
+@step
+def train_fold(
+    fold: int, manifest: pd.DataFrame, golden_folder: str, features: FeatureSet, settings: LearningSettings, seed: int
+) -> Annotated[FoldOutcome, "fold"]:
+    """Train without one fold and answer for it; one thread a fold, so that company changes nothing."""
+    assert_untouched(load_golden(Path(golden_folder)), manifest[manifest["fold"] >= 0])
+    with one_per_core, progress_bar(f"Fold {fold + 1}") as progress:
+        outcome = folds.run_fold(manifest, fold, features, settings, seed=seed, threads=1, progress=progress)
+    log_metadata({"fold": fold, "epochs": outcome.epochs, "seconds": outcome.seconds})
+    return outcome
+
+
+@step
+def train_model(
+    manifest: pd.DataFrame,
+    outcomes: list[FoldOutcome],
+    features: FeatureSet,
+    golden_folder: str,
+    version: DataVersion,
+    pinned: DataPin,
+    settings: LearningSettings,
+    reading: ReadingSettings,
+    seed: int,
+) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
+    """Train on all development cells and write the model package."""
+    folder = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package"
+    origin = Origin(version, load_golden(Path(golden_folder)), pinned.synthetic, reading.max_pixels, reading.min_side)
+    with progress_bar("Final model") as progress:
+        curves = build_model(
+            folder,
+            manifest,
+            outcomes,
+            features,
+            origin,
+            settings,
+            seed=seed,
+            threads=os.cpu_count() or 1,
+            progress=progress,
+        )
+    log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
+    return folder, curves

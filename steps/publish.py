@@ -1,0 +1,71 @@
+"""Out: the report, and a registered challenger."""
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from zenml import get_step_context, log_metadata, step
+from zenml.types import HTMLString
+
+from hematovision.config import RunConfig
+from hematovision.data.leakage import Leakage
+from hematovision.data.store import ImageStore
+from hematovision.data.versioning import DataVersion
+from hematovision.evaluation.cross_validation import CrossValidation
+from hematovision.evaluation.metrics import Evaluation
+from hematovision.home import locate_home
+from hematovision.learning.training import Epoch
+from hematovision.registry.candidate_report import Candidate, candidate_report
+from hematovision.registry.publication import RunSummary, publish
+
+
+@step
+def write_report(
+    manifest: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    leakage: Leakage,
+    cross_validation: CrossValidation,
+    golden: Evaluation,
+    probabilities: np.ndarray,
+    package: Path,
+    curves: list[Epoch],
+    version: DataVersion,
+    config: RunConfig,
+) -> Annotated[HTMLString, "report"]:
+    """One self-contained page with all evidence of the candidate."""
+    candidate = Candidate(manifest, quarantine, leakage, cross_validation, golden, probabilities, package, curves, version)
+    run = str(get_step_context().pipeline_run.id)
+    return HTMLString(candidate_report(candidate, config, ImageStore(locate_home().images), pipeline_run=run))
+
+
+@step
+def register_model(
+    manifest: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    package: Path,
+    reference: Path,
+    report: HTMLString,
+    cross_validation: CrossValidation,
+    golden: Evaluation,
+    curves: list[Epoch],
+    version: DataVersion,
+    config: RunConfig,
+) -> Annotated[RunSummary, "summary"]:
+    """Register the model version and give it the alias `challenger`."""
+    summary = publish(
+        locate_home(),
+        manifest,
+        len(quarantine),
+        package,
+        reference,
+        str(report),
+        cross_validation,
+        golden,
+        curves,
+        version,
+        config,
+        pipeline_run=str(get_step_context().pipeline_run.id),
+    )
+    log_metadata({"model": summary.model.uri, "mlflow_run": summary.model.run_id})
+    return summary
