@@ -16,7 +16,7 @@ from hematovision.errors import UnreadableImage
 
 Pixels = npt.NDArray[np.uint8]
 
-# Pillow's classes are called directly: Image.open tries every format it knows and warns of large images on its own terms.
+# Pillow's classes are called directly: Image.open tries every format it knows, and warns of size on its own terms.
 _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (b"\xff\xd8\xff", JpegImageFile),
     (b"\x89PNG\r\n\x1a\n", PngImageFile),

@@ -1,4 +1,4 @@
-"""From a source to manifest rows: every image loaded, decoded, hashed, measured and stored, or quarantined with the reason."""
+"""From a source to manifest rows: each image decoded, hashed, measured and stored, or quarantined with the reason."""
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence

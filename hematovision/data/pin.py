@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.data.sources.tree import walk
-from hematovision.data.synthetic.dataset import SyntheticPlan, write_dataset
+from hematovision.data.synthetic.dataset import SyntheticPlan, is_synthetic, write_dataset
 from hematovision.data.synthetic.scanner import load_scanners
 from hematovision.data.versioning import DataVersion, ensure_cached, verify_pinned
 from hematovision.errors import UsageError
@@ -74,5 +74,5 @@ def pin(path: Path) -> DataPin:
     dvc_file = path.with_name(f"{path.name}.dvc")
     if dvc_file.is_file():
         version = verify_pinned(dvc_file)
-        return DataPin(path=str(path), fingerprint=str(version), pinned=version, synthetic=False)
-    return DataPin(path=str(path), fingerprint=fingerprint(path), pinned=None, synthetic=False)
+        return DataPin(path=str(path), fingerprint=str(version), pinned=version, synthetic=is_synthetic(path))
+    return DataPin(path=str(path), fingerprint=fingerprint(path), pinned=None, synthetic=is_synthetic(path))

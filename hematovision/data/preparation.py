@@ -16,7 +16,7 @@ from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-EXAMPLES = 20
+EXAMPLES = 1000
 
 
 @dataclass(frozen=True)

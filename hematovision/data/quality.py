@@ -23,7 +23,7 @@ class QualityMeasures:
     contrast: float
     """Standard deviation of the luma, 0 – 127.5."""
     sharpness: float
-    """Variance of the Laplacian of the luma at `SHARPNESS_SIDE` pixels, ≥ 0; low is blurred (Pech-Pacheco et al., ICPR 2000)."""
+    """Variance of the Laplacian of the luma at `SHARPNESS_SIDE` pixels, ≥ 0; low is blur (Pech-Pacheco, ICPR 2000)."""
     saturation: float
     """Mean saturation of HSV (Smith, SIGGRAPH 1978), 0 (grey) – 1 (pure colour)."""
 

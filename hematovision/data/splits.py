@@ -118,16 +118,17 @@ def _dealing_order(rows: pd.DataFrame, counts: pd.DataFrame, seed: int) -> pd.In
 
 
 def _deal(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """The part of each group (counts: groups × classes), dealt in the order given to the part that is least filled.
+    """The part of each group (counts: groups × classes), dealt in the order given.
 
-    A part without any of a class counts as empty of it, so that the first groups of a class go to different parts.
+    A group goes to the part that lacks most of its classes, rare ones above all, then to the least filled with them.
     """
     held = np.zeros((len(shares), counts.shape[1]))
     part = np.empty(len(counts), dtype=np.int64)
-    weight = 1 / counts.sum(axis=0)
+    weight, rarity = 1 / counts.sum(axis=0), 1 / (counts > 0).sum(axis=0)
     for index, group in enumerate(counts):
+        lacking = ((held == 0) & (group > 0)) @ rarity
         fill = (held * group * weight).sum(axis=1) / shares
-        part[index] = np.lexsort((-shares, fill))[0]
+        part[index] = np.lexsort((-shares, fill, -lacking))[0]
         held[part[index]] += group
     return part
 

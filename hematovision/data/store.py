@@ -25,7 +25,7 @@ class ImageStore:
     def put(self, data: bytes, *, durable: bool = True) -> str:
         """Keep `data` and return its SHA-256 (64 lower-case hex digits).
 
-        Durable when it returns: file and folder entry have reached the disk; with `durable=False` they have after `sync`.
+        Durable when it returns: file and folder entry have reached the disk; with `durable=False` only after `sync`.
         Putting the same bytes again changes nothing; where the kept file turned out damaged it is replaced.
         """
         sha256 = hashlib.sha256(data).hexdigest()

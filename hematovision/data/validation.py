@@ -156,7 +156,8 @@ def _local_path(url: str | None) -> Path:
 
 def _failure(result: ExpectationValidationResult, max_rows_named: int) -> FailedExpectation:
     config, outcome = result.expectation_config, result.result
-    assert config is not None
+    if config is None:
+        raise HematoVisionError("Great Expectations returned a result without its expectation")
     rows = [row for row in outcome.get("unexpected_index_list") or [] if "path" in row]
     says = str(config.description or config.type)
     return FailedExpectation(

@@ -36,8 +36,8 @@ class ClassMetrics(BaseModel):
 class Evaluation(BaseModel):
     """What N labelled cells say about a model.
 
-    Macro scores average over the classes present in the truth. `auroc` is the macro one-vs-rest area, None where a class
-    is absent. `brier` is the multi-class score halved, so that it lies in [0, 1]. `effective_n` is the number of
+    Macro scores average over the classes present in the truth. `auroc` is the macro one-vs-rest area, None where a
+    class is absent. `brier` is the multi-class score halved, so that it lies in [0, 1]. `effective_n` is the number of
     independent cells the N are worth, see `intervals.effective_size`. `confusion` has the truth in its rows.
     """
 
@@ -148,7 +148,7 @@ def _checked(
 
 def _brier_scores(truth: IntArray, probabilities: FloatArray) -> FloatArray:
     """(N,) half the squared distance to the true class, in [0, 1]; their mean is scikit-learn's halved Brier score."""
-    return np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1) / 2
+    return np.asarray(np.square(probabilities - np.eye(probabilities.shape[1])[truth]).sum(axis=1) / 2)
 
 
 def _share_of(hits: float, n: float, sampling: Sampling) -> Interval:

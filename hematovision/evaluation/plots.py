@@ -43,7 +43,8 @@ def confusion_matrix(evaluation: Evaluation) -> str:
             _cell(axes, row, column, int(counts[row, column]), float(shares[row, column]), on=row == column)
         names = [label(name, width=18) for name in evaluation.classes]
         axes.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), aspect="equal", xlabel="predicted", ylabel="true")
-        axes.set_xticks(range(size), names, rotation=40, ha="right", rotation_mode="anchor")
+        short = [label(name, width=22, lines=1) for name in evaluation.classes]
+        axes.set_xticks(range(size), short, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(size), names)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -79,7 +80,7 @@ def reliability(evaluation: Evaluation) -> str:
         top.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="perfectly calibrated")
         _points(top, [b.confidence for b in bins], [b.accuracy for b in bins], colour=BLUE)
         top.set(xlim=(start, 1.01), ylim=(-0.02, 1.02), ylabel="accuracy")
-        top.legend(loc="upper left")
+        top.legend(loc="lower right")
         widths = [b.high - b.low for b in bins]
         bottom.bar([b.low for b in bins], [b.n for b in bins], widths, align="edge", color=BLUE, edgecolor=PAPER)
         bottom.set(ylabel="cells", xlabel="confidence (highest probability)")
@@ -150,7 +151,9 @@ def _intervals(
 def _points(axes: "Axes", places: Sequence[float], intervals: Sequence[Interval], *, colour: str) -> None:
     values = np.array([interval.value for interval in intervals])
     reach = np.array([[i.value - i.low for i in intervals], [i.high - i.value for i in intervals]])
-    axes.errorbar(places, values, yerr=reach, color=colour, marker="o", markersize=4.5, linewidth=1.2, elinewidth=1.0)
+    axes.plot(places, values, color=colour, linewidth=0.9, alpha=0.45)
+    axes.vlines(places, values - reach[0], values + reach[1], color=colour, linewidth=2.2, alpha=0.45)
+    axes.plot(places, values, "o", color=colour, markersize=5.0)
 
 
 def class_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
@@ -162,8 +165,9 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
         start = np.zeros(len(counts))
         for index, split in enumerate(splits):
             sizes = np.array([row.get(split, 0) for row in counts.values()], dtype=float)
-            look = {"color": _HUES[index % 4], "hatch": _HATCHES[index % 4], "edgecolor": PAPER, "linewidth": 0.0}
-            axes.barh(range(len(counts)), sizes, left=start, height=0.62, label=split, **look)
+            bars = axes.barh(range(len(counts)), sizes, left=start, height=0.62, label=split, linewidth=0.0)
+            for bar in bars:
+                bar.set(facecolor=_HUES[index % 4], hatch=_HATCHES[index % 4], edgecolor=PAPER)
             start += sizes
         axes.set_yticks(range(len(counts)), [label(name, width=24) for name in counts])
         axes.set(ylim=(len(counts) - 0.4, -0.6), xlabel="cells")
@@ -181,11 +185,14 @@ def learning_curves(curves: Sequence[LearningCurve]) -> str:
     """Losses and scores by epoch; the last curve stands out, a dotted line marks its first fine-tuning epoch."""
 
     def paint(figure: "Figure") -> None:
+        from matplotlib.ticker import MaxNLocator
+
         panels = figure.subplots(1, 2, squeeze=False)[0]
         for axes, title, losses in ((panels[0], "loss", True), (panels[1], "score", False)):
             _panel(axes, curves, losses=losses)
             axes.set_title(title)
             axes.set_xlabel("epoch")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
             axes.grid(axis="y")
         percent_axis(panels[1], vertical=True)
 
@@ -199,9 +206,8 @@ def _panel(axes: "Axes", curves: Sequence[LearningCurve], *, losses: bool) -> No
         last = curve is curves[-1]
         for metric in metrics:
             values = curve.metrics.get(metric, [])
-            look = {"color": _HUES[metrics.index(metric) % 4], "linewidth": 1.8 if last else 0.8}
-            line = axes.plot(range(1, len(values) + 1), values, alpha=1.0 if last else 0.35, **look)
-            line[0].set_label(metric if last else "_nolegend_")
+            line = axes.plot(range(1, len(values) + 1), values, color=_HUES[metrics.index(metric) % 4])[0]
+            line.set(linewidth=1.8, label=metric) if last else line.set(linewidth=0.8, alpha=0.35)
     if curves and 0 < curves[-1].frozen_epochs < max((len(v) for v in curves[-1].metrics.values()), default=0):
         axes.axvline(curves[-1].frozen_epochs + 0.5, color=MUTED, linewidth=0.9, linestyle=":")
     if metrics:

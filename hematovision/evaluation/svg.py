@@ -6,7 +6,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 _VARIABLES: Mapping[str, str] = {
     INK: "ink", MUTED: "muted", RULE: "rule", PAPER: "paper", BLUE: "blue", ORANGE: "orange", GREEN: "green"
 }  # fmt: skip
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9.0, "text.parse_math": False,
     "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": RULE, "axes.linewidth": 0.8,
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.titlesize": 9.5,
@@ -68,15 +68,13 @@ def inline(document: str, *, prefix: str) -> str:
     return re.sub(r'(?<=href="#)|(?<=url\(#)', f"{prefix}-", bare)
 
 
-def label(text: str, *, width: int) -> str:
-    """A class name for an axis: control characters removed, wrapped to lines of `width`, three lines at most."""
+def label(text: str, *, width: int, lines: int = 3) -> str:
+    """A class name for an axis: control characters removed, wrapped at `width`, cut behind `lines` lines."""
     clean = "".join(character if character.isprintable() else " " for character in text)
-    return "\n".join(textwrap.wrap(clean.replace("_", " "), width, max_lines=3, placeholder="…")) or "(empty)"
+    return "\n".join(textwrap.wrap(clean.replace("_", " "), width, max_lines=lines, placeholder="…")) or "(empty)"
 
 
 def percent_axis(axes: "Axes", *, vertical: bool) -> None:
-    """Show an axis of shares 0..1 as whole or, where zoomed in, as tenths of per cent."""
-    from matplotlib.ticker import PercentFormatter
-
+    """Show an axis of shares 0..1 in per cent."""
     axis = axes.yaxis if vertical else axes.xaxis
-    axis.set_major_formatter(PercentFormatter(xmax=1.0, decimals=None))
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")

@@ -23,7 +23,7 @@ def draw_windows(
 
     Cells of one group (slide, patient, photograph) share a look, so a window is filled group by group, in random order:
     with whole groups, or with as many cells of each as `cells_per_group` says (the make-up of the window to be judged).
-    The mix of `labels` varies from window to window around the reference's own, as a Dirichlet distribution of the given
+    The mix of `labels` varies from window to window around the reference's own, as a Dirichlet distribution with that
     concentration. The rest of each row is the part it is compared with, so no image is ever compared with itself.
     """
     members, group_names = pd.factorize(np.asarray(groups))
@@ -58,9 +58,7 @@ def _random_keys(weights: Values, rng: np.random.Generator) -> Values:
     return np.asarray(np.log(weights) + rng.gumbel(size=weights.shape))
 
 
-def _quotas(
-    cells_per_group: Sequence[int], count: int, n_groups: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _quotas(cells_per_group: Sequence[int], count: int, n_groups: int, rng: np.random.Generator) -> NDArray[np.int64]:
     repeated = np.resize(np.asarray(cells_per_group, dtype=np.int64), n_groups)
     return rng.permuted(np.tile(repeated, (count, 1)), axis=1)
 
@@ -82,5 +80,5 @@ def thresholds(drawn: Values, *, false_alarm_rate: float) -> Values:
 
 
 def p_values(drawn: Values, observed: Values) -> Values:
-    """Share of the drawn windows at least as far off as the observed one, per signal; never 0 (Phipson & Smyth 2010)."""
+    """Share of the drawn windows at least as far off as the observed one, per signal; never 0 (Phipson, Smyth 2010)."""
     return np.asarray((1 + (drawn >= observed).sum(axis=0)) / (1 + len(drawn)))

@@ -67,10 +67,10 @@ def detect_drift(
 ) -> DriftVerdict:
     """Judge a window of n images.
 
-    Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S) and the model's probabilities (n, C).
-    `groups` names the slide, patient or photograph of each image; without it the window is taken to come group by group
-    as the reference does. Thresholds are calibrated for this n by comparing random windows of the reference with the rest
-    of it, so they hold for any n; above half the reference they are carried over by the effective sample size.
+    Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S), the model's probabilities (n, C).
+    `groups` names the slide, patient or photograph of each image; without it the window is taken to come group by
+    group as the reference does. Thresholds are calibrated for this n by comparing random windows of the reference with
+    the rest of it; above half the reference they are carried over by the effective sample size.
     Raises UsageError when the window is empty or does not fit the reference.
     """
     rng = np.random.default_rng(seed)
@@ -85,7 +85,7 @@ def detect_drift(
     )
     pool = pd.concat([reference.observations, observed.iloc[picked]], ignore_index=True)
     pooled = np.concatenate([reference.embeddings, embeddings[picked].astype(np.float32)])
-    window = np.repeat(np.float32([0, 1]), [len(reference), len(picked)])[None]
+    window = np.repeat([0, 1], [len(reference), len(picked)])[None].astype(np.float32)
     actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=bandwidth)
     signals = _judge(drawn, windows, actual, window, settings.false_alarm_rate)
     return DriftVerdict(
@@ -151,12 +151,14 @@ def _notes(n: int, reference: Reference, settings: DriftSettings) -> list[str]:
     notes = []
     if n < settings.low_power_below:
         notes.append(
-            f"Only {n} image{'s' if n > 1 else ''}: a real shift can go unseen. Check {settings.low_power_below} or more"
-            " before trusting that there is no drift."
+            f"Only {n} image{'s' if n > 1 else ''}: a real shift can go unseen. Check {settings.low_power_below} or"
+            " more before trusting that there is no drift."
         )
     if n > settings.maximum_window:
         notes.append(f"Judged by a random sample of {settings.maximum_window} of the {n} images.")
     groups = len(set(reference.groups))
     if groups < settings.few_groups_below:
-        notes.append(f"The reference has only {groups} groups (slides, patients): its thresholds are coarse.")
+        notes.append(
+            f"The reference has only {groups} groups (slides, patients): thresholds are coarse, a new slide may alarm."
+        )
     return notes

@@ -1,8 +1,8 @@
 """Evidently's report over the observations, made to agree with the verdict.
 
-Evidently gets the verdict's own statistics and thresholds, so that a column it calls drifted is a signal in alarm. Importing
-this module imports Evidently (seconds). A report sends nothing anywhere: Evidently's telemetry lives in its collector
-and user interface, which are not used.
+Evidently gets the verdict's own statistics and thresholds, so that a column it calls drifted is a signal in alarm.
+Importing this module imports Evidently (seconds). A report sends nothing anywhere: Evidently's telemetry lives in its
+collector and user interface, which are not used.
 """
 
 import json
@@ -24,7 +24,7 @@ from hematovision.monitoring.observations import PREDICTED_CLASS
 from hematovision.monitoring.signals import COLUMN_STATISTICS, ColumnStatistic
 
 
-class SignalMetric(SingleValueMetric):
+class SignalMetric(SingleValueMetric):  # type: ignore[misc, unused-ignore]  # evidently is untyped
     """A signal that is no single column (the embedding as a whole), or the count of alarms, under its name."""
 
     signal: str
@@ -32,15 +32,17 @@ class SignalMetric(SingleValueMetric):
     shown: str
 
 
-class SignalCalculation(SingleValueCalculation[SignalMetric]):
+class SignalCalculation(SingleValueCalculation[SignalMetric]):  # type: ignore[misc, unused-ignore]
     """Hands the value over; nothing is computed twice."""
 
-    def calculate(self, context: object, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:
+    def calculate(self, context: object, current_data: Dataset, reference_data: Dataset | None) -> SingleValue:  # noqa: ARG002
+        """The value with the counter that shows it."""
         result = self.result(self.metric.observed)
         result.widget = [counter(title="", counters=[CounterData(self.display_name(), self.metric.shown)])]
         return result
 
     def display_name(self) -> str:
+        """The signal's name."""
         return str(self.metric.signal)
 
 
@@ -52,7 +54,9 @@ def write_evidently(
     numeric = [name for name in reference.columns if name != PREDICTED_CLASS]
     definition = DataDefinition(numerical_columns=numeric, categorical_columns=[PREDICTED_CLASS])
     parts = [Dataset.from_pandas(table, data_definition=definition) for table in (current, reference)]
-    snapshot = Report(_metrics(reference, verdict), include_tests=True).run(*parts, name="Drift of incoming cell images")
+    snapshot = Report(_metrics(reference, verdict), include_tests=True).run(
+        *parts, name="Drift of incoming cell images"
+    )
     snapshot.save_html(str(html))
     record.write_text(json.dumps(json.loads(snapshot.json()), indent=1) + "\n", encoding="utf-8")
 
@@ -94,7 +98,7 @@ def _as_stattest(
 ) -> Callable[[pd.Series, pd.Series, ColumnType, float], tuple[float, bool]]:
     def stattest(reference: pd.Series, current: pd.Series, _: ColumnType, threshold: float) -> tuple[float, bool]:
         pool = pd.concat([reference, current], ignore_index=True)
-        window = np.repeat(np.float32([0, 1]), [len(reference), len(current)])[None]
+        window = np.repeat([0, 1], [len(reference), len(current)])[None].astype(np.float32)
         value = float(compute(pool, window)[0])
         return value, value > threshold
 

@@ -56,9 +56,9 @@ def _check(image_statistics: pd.DataFrame, projections: Array, probabilities: Ar
     if lengths == {0}:
         raise UsageError("There is no image to observe; give a folder with at least one readable image.")
     if probabilities.shape[1] != len(classes):
-        raise UsageError(f"Predictions over {probabilities.shape[1]} classes do not fit the {len(classes)} class names.")
+        raise UsageError(f"Predictions over {probabilities.shape[1]} classes do not fit {len(classes)} class names.")
     for name in image_statistics.columns:
         if not np.isfinite(image_statistics[name].to_numpy(dtype=np.float64)).all():
-            raise UsageError(f"The image statistic {name!r} has missing or infinite values; measure these images again.")
+            raise UsageError(f"The image statistic {name!r} has missing or infinite values; measure them again.")
     if not (np.isfinite(projections).all() and np.isfinite(probabilities).all()):
         raise UsageError("An embedding or a prediction is not finite; the model or an input is damaged.")

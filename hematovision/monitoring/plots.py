@@ -51,7 +51,10 @@ def embedding_map(reference: pd.DataFrame, current: pd.DataFrame) -> str:
         axes.legend(loc="best")
 
     return draw(
-        paint, width=4.6, height=3.6, description="Map of the reference's and the new images' embeddings in two directions."
+        paint,
+        width=4.6,
+        height=3.6,
+        description="Map of the reference's and the new images' embeddings in two directions.",
     )
 
 
@@ -77,7 +80,7 @@ def class_mix(reference: pd.DataFrame, current: pd.DataFrame, classes: Sequence[
 
 def distribution(reference: pd.Series, current: pd.Series) -> str:
     """Histograms of one observed column, as shares of each part."""
-    edges = np.histogram_bin_edges(np.concatenate([reference, current]), bins=28)
+    edges = np.histogram_bin_edges(np.concatenate([reference, current]), bins=28).tolist()
     name = str(reference.name).replace("_", " ")
 
     def paint(figure: "Figure") -> None:
@@ -89,4 +92,4 @@ def distribution(reference: pd.Series, current: pd.Series) -> str:
         percent_axis(axes, vertical=True)
         axes.legend(loc="best")
 
-    return draw(paint, width=4.6, height=2.5, description=f"Distribution of {name} in the reference and the new images.")
+    return draw(paint, width=4.6, height=2.5, description=f"Distribution of {name}, reference and new images.")

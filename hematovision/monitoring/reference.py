@@ -40,6 +40,7 @@ class Reference:
     shown: int
 
     def __len__(self) -> int:
+        """Cells in the reference."""
         return len(self.observations)
 
     @property
@@ -58,7 +59,7 @@ class Reference:
         return np.asarray((embeddings - self.mean) @ self.components.T, dtype=np.float32)
 
     def observe(self, embeddings: Array, image_statistics: pd.DataFrame, probabilities: Array) -> pd.DataFrame:
-        """The observation table of new images, with the reference's columns in its order (see `observations.observe`)."""
+        """The observation table of new images, with the reference's columns in its order; see `observe`."""
         absent = [name for name in self.statistic_names if name not in image_statistics.columns]
         if absent:
             raise UsageError(f"The image statistics lack {', '.join(absent)}, which the reference was built with.")
@@ -94,7 +95,7 @@ class Reference:
         table = pd.read_parquet(folder / TABLE)
         arrays = load_file(folder / TENSORS)
         if not len(table) == len(arrays["embeddings"]) == description["n"]:
-            raise HematoVisionError(f"The files of the reference in {folder} do not belong together; register it again.")
+            raise HematoVisionError(f"The files in {folder} do not belong together; register the model again.")
         return Reference(
             classes=tuple(description["classes"]),
             observations=table.drop(columns=_GROUP),
@@ -116,20 +117,21 @@ def build_reference(
 ) -> Reference:
     """Build the reference of N cells.
 
-    `embeddings` (N, D) come from the frozen backbone, so that cells the model trained on look no different from new ones;
-    `image_statistics` (N, S) are numeric; `probabilities` (N, C) must be out of fold, in the order of `classes`.
+    `embeddings` (N, D) come from the frozen backbone, so that cells the model trained on look no different from new
+    ones; `image_statistics` (N, S) are numeric; `probabilities` (N, C) must be out of fold, in the order of `classes`.
     `groups` names each cell's slide, patient or photograph; without it every cell stands alone.
     Raises UsageError when there are too few cells or the inputs disagree.
     """
     if len(embeddings) < settings.minimum_reference:
         raise UsageError(
-            f"A reference of {len(embeddings)} cells is too small to judge drift; give {settings.minimum_reference} or more."
+            f"A reference of {len(embeddings)} cells is too small to judge drift;"
+            f" give {settings.minimum_reference} or more."
         )
     names = [str(number) for number in range(len(embeddings))] if groups is None else [str(group) for group in groups]
     kept = _bounded(names, settings.maximum_reference, np.random.default_rng(seed))
     embeddings = np.ascontiguousarray(embeddings[kept], dtype=np.float32)
     mean, components, scales = _principal_components(embeddings, settings)
-    projections = (embeddings - mean) @ components.T
+    projections = np.asarray((embeddings - mean) @ components.T, dtype=np.float32)
     shown = min(settings.shown_components, len(scales))
     return Reference(
         classes=tuple(str(name) for name in classes),
@@ -165,4 +167,5 @@ def _principal_components(embeddings: Array, settings: DriftSettings) -> tuple[A
     count = max(2, min(settings.whitened_components, len(embeddings) // 4, embeddings.shape[1]))
     fitted = PCA(n_components=count, svd_solver="full").fit(embeddings)
     scales = np.sqrt(np.maximum(fitted.explained_variance_, np.finfo(np.float32).eps))
-    return tuple(np.ascontiguousarray(part, dtype=np.float32) for part in (fitted.mean_, fitted.components_, scales))
+    mean, components = np.asarray(fitted.mean_, np.float32), np.asarray(fitted.components_, np.float32)
+    return mean, components, scales.astype(np.float32)

@@ -59,8 +59,8 @@ def write_report(
 ) -> DriftReport:
     """Write the report of a verdict to `folder`, which is made if need be.
 
-    `observed` is `reference.observe(...)` of the same n images, `model` and `source` name what was checked against what,
-    `unusual` the pictures to look at first. Every file stands alone, without the network.
+    `observed` is `reference.observe(...)` of the same n images, `model` and `source` name what was checked against
+    what, `unusual` the pictures to look at first. Every file stands alone, without the network.
     """
     from hematovision.monitoring.evidently_report import write_evidently
 
@@ -72,9 +72,7 @@ def write_report(
         evidently_record=folder / EVIDENTLY_RECORD,
     )
     current = observed.iloc[verdict.judged].reset_index(drop=True)
-    write_evidently(
-        reference.observations, current, verdict, html=files.evidently_page, record=files.evidently_record
-    )
+    write_evidently(reference.observations, current, verdict, html=files.evidently_page, record=files.evidently_record)
     files.verdict.write_text(verdict.model_dump_json(indent=2) + "\n", encoding="utf-8")
     page = render_page(reference, current, verdict, model=model, source=source, unusual=unusual)
     files.page.write_text(page, encoding="utf-8")

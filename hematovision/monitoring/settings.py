@@ -8,13 +8,13 @@ class DriftSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    false_alarm_rate: float = Field(gt=0, lt=0.5, description="chance that the verdict as a whole is wrong without drift")
+    false_alarm_rate: float = Field(gt=0, lt=0.5, description="chance of a wrong alarm of the verdict as a whole")
     resamples: int = Field(ge=100, description="windows drawn from the reference to calibrate the thresholds")
-    maximum_reference: int = Field(ge=20, description="cells kept in the reference; whole groups are left out at random")
+    maximum_reference: int = Field(ge=20, description="cells kept; beyond it whole groups are left out at random")
     minimum_reference: int = Field(ge=10, description="fewer cells than this make no reference")
     maximum_window: int = Field(ge=10, description="a larger window is judged by a random sample of this size")
     low_power_below: int = Field(ge=1, description="a smaller window gets a note that it could miss a real shift")
-    few_groups_below: int = Field(ge=1, description="a reference of fewer groups gets a note that thresholds are coarse")
+    few_groups_below: int = Field(ge=1, description="a reference of fewer groups gets a note about it")
     shown_components: int = Field(ge=2, description="principal components of the embedding observed one by one")
     whitened_components: int = Field(ge=2, description="principal components behind the shift of the mean embedding")
     class_mix_concentration: float = Field(

@@ -1,7 +1,7 @@
 """Two-sample statistics, each computed for many windows at once.
 
-A window is a row of 0 and 1 over a pool of N images: 1 is in the window, 0 in the rest. Every function takes `windows` as
-(B, N) float32 and gives (B,) float64: how far each window lies from its rest. No row may be all 0 or all 1.
+A window is a row of 0 and 1 over a pool of N images: 1 is in the window, 0 in the rest. The statistics take `windows`
+as (B, N) float32 and give (B,) float64: how far each window lies from its rest. No row may be all 0 or all 1.
 """
 
 import numpy as np
@@ -45,7 +45,7 @@ def jensen_shannon(memberships: Values, windows: Windows) -> Values:
 
     inside, outside = _means(memberships, windows)
     # Rounding can leave a divergence just below 0, whose root is not a number.
-    return np.nan_to_num(jensenshannon(inside, outside, base=2, axis=1))
+    return np.asarray(np.nan_to_num(jensenshannon(inside, outside, base=2, axis=1)))
 
 
 def maximum_mean_discrepancy(kernel: NDArray[np.float32], windows: Windows) -> Values:
@@ -68,7 +68,7 @@ def maximum_mean_discrepancy(kernel: NDArray[np.float32], windows: Windows) -> V
 
 def gaussian_kernel(points: NDArray[np.float32], *, squared_bandwidth: float) -> NDArray[np.float32]:
     """exp(-|x - y|² / squared_bandwidth) for every pair of `points` (N, D), with 0 on the diagonal."""
-    kernel = np.exp(_squared_distances(points) / -squared_bandwidth)
+    kernel: NDArray[np.float32] = np.exp(_squared_distances(points) / -squared_bandwidth)
     np.fill_diagonal(kernel, 0)
     return kernel
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,12 +90,14 @@ def register(
     spec = json.loads((package / "spec.json").read_text())
     columns = [ColSpec("string", "label"), *(ColSpec("double", label) for label in spec["classes"]), ColSpec("string", "error")]
     signature = ModelSignature(inputs=Schema([ColSpec("binary", "image")]), outputs=Schema(columns))
-    with tracking(home, name) as mlflow, mlflow.start_run() as run:
+    with tempfile.TemporaryDirectory() as staging, tracking(home, name) as mlflow, mlflow.start_run() as run:
+        folders = {"package": package, "reference": reference}  # MLflow keeps a folder under its own name
+        staged = {part: str(shutil.copytree(folder, Path(staging) / part)) for part, folder in folders.items()}
         _log_evidence(mlflow, evidence)
         info = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
-            artifacts={"package": str(package), "reference": str(reference)},
+            artifacts=staged,
             code_paths=[str(PROJECT / "hematovision")],
             signature=signature,
             input_example=pd.DataFrame({"image": [example]}),

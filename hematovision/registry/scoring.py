@@ -1,13 +1,12 @@
 """A model's answers on labelled cells, its labels matched to theirs by name."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hematovision.data.labels import canonical_label
+from hematovision.data.labels import match_labels
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 from hematovision.learning.training import Progress
@@ -29,14 +28,6 @@ class Scored:
     truth: np.ndarray
     answers: Answers
     without_counterpart: dict[str, int]
-
-
-def match_labels(labels: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
-    """Which of the model's classes a label means, where one does: letter case, separators, plurals and synonyms aside."""
-    known = {canonical_label(name): name for name in classes}
-    exact = {name: name for name in classes}
-    found = {label: exact.get(label, known.get(canonical_label(label))) for label in set(labels)}
-    return {label: name for label, name in found.items() if name is not None}
 
 
 def score_rows(predictor: Predictor, rows: pd.DataFrame, store: ImageStore, *, progress: Progress | None = None) -> Scored:

@@ -8,47 +8,56 @@ import numpy.typing as npt
 from hematovision.data.duplicates.candidates import Hypothesis
 from hematovision.data.duplicates.settings import DuplicateSettings
 from hematovision.data.duplicates.signature import Array, Signature
+from hematovision.data.duplicates.symmetry import without_round_shape
 
 Matrix = npt.NDArray[np.float64]
+
+_REFINING_BLUR = 5  # pixels of the filter OpenCV refines through, its default
+_LEAST_LEFT = 0.15  # share of the detail that must not be round: below it ripples and noise decide
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """similarity: normalised correlation of aligned detail, −1–1. evidence: standard errors above chance.
-    overlap: share of the smaller picture in common. matrix: 2×3, pixels of the first → pixels of the second."""
+    """similarity: correlation of aligned detail less the round shape both may share, −1–1.
+    evidence: standard errors by which it exceeds chance.
+    matrix: 2×3, pixels of the first → pixels of the second."""
 
     similarity: float
     evidence: float
-    overlap: float
     matrix: Matrix
 
 
 def align(
     first: Signature, second: Signature, hypotheses: list[Hypothesis], settings: DuplicateSettings
 ) -> Agreement | None:
-    """The best alignment found, refined; None where even the best coarse one is not worth refining."""
+    """The best alignment found, refined and compared; None where it clearly shows different pictures."""
     correlation, matrix = _coarse(_halved(first.detail), _halved(second.detail), hypotheses)
     if correlation < settings.min_alignment:
         return None
-    return agreement(first, second, _refined(first, second, matrix, settings.refine_iterations))
+    return compare(first, second, _refined(first, second, matrix, settings.refine_iterations), settings)
 
 
-def agreement(first: Signature, second: Signature, matrix: Matrix) -> Agreement:
-    """Compare the two pictures where they overlap under `matrix`."""
+def compare(first: Signature, second: Signature, matrix: Matrix, settings: DuplicateSettings) -> Agreement | None:
+    """How well the two agree where they overlap under `matrix`; None where they overlap or agree too little."""
     detail = first.detail.astype(np.float32)
     height, width = detail.shape
     moved = _warp(second.detail.astype(np.float32), matrix, width, height)
     common = (_warp(second.valid.astype(np.float32), matrix, width, height) > 0.99) & first.valid
     count = int(common.sum())
-    scale = abs(float(np.linalg.det(matrix[:, :2])))
-    overlap = count / max(1.0, min(float(first.valid.sum()), float(second.valid.sum()) / max(scale, 1e-6)))
-    if count < 16:
-        return Agreement(0.0, 0.0, overlap, matrix)
+    scale = max(1e-6, abs(float(np.linalg.det(matrix[:, :2]))))
+    if count < settings.min_overlap * min(float(first.valid.sum()), float(second.valid.sum()) / scale):
+        return None
     a, b = _standardised(detail, common), _standardised(moved, common)
+    if float((a * b).sum()) < settings.rich_similarity * count:
+        return None
+    a, b = without_round_shape(a, b, common)
+    if min(float((a * a).sum()), float((b * b).sum())) < _LEAST_LEFT * count:
+        return None
+    a, b = _standardised(a, common), _standardised(b, common)
     similarity = float(np.clip((a * b).sum() / count, -1, 1))
     independent = _independent_pixels(a, b, count)
     evidence = float(np.arctanh(min(similarity, 0.9999)) * np.sqrt(max(0.0, independent - 3)))
-    return Agreement(similarity, evidence, overlap, matrix)
+    return Agreement(similarity, evidence, matrix)
 
 
 def _halved(detail: npt.NDArray[np.float16]) -> Array:
@@ -107,9 +116,10 @@ def _refined(first: Signature, second: Signature, matrix: Matrix, iterations: in
 
     criteria = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, iterations, 1e-4)
     template, moving = first.detail.astype(np.float32), second.detail.astype(np.float32)
+    mask = second.valid.astype(np.uint8)
     try:
         _, refined = cv2.findTransformECC(
-            template, moving, matrix.astype(np.float32), cv2.MOTION_AFFINE, criteria, None, 5
+            template, moving, matrix.astype(np.float32), cv2.MOTION_AFFINE, criteria, mask, _REFINING_BLUR
         )
     except cv2.error:  # it diverged: the pictures do not agree, and the coarse matrix will show it
         return matrix

@@ -75,12 +75,15 @@ def cluster_duplicates(count: int, pairs: Sequence[DuplicatePair]) -> list[int]:
 
 
 def describe(matrix: Matrix, side: int) -> str:
-    """In words, how the second picture follows from the first: 'flipped, rotated 37°, zoomed 1.12, shifted 8 %'."""
+    """In words, how the second picture follows from the first: 'flipped, rotated 37°, zoomed 1.12, shifted 8 %'.
+
+    Flipped is left to right, before any turn; turns are counter-clockwise.
+    """
     linear = matrix[:, :2]
     flipped = np.linalg.det(linear) < 0
     if flipped:
-        linear = np.diag([-1, 1]) @ linear
-    angle = float(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1])))
+        linear = linear @ np.diag([-1, 1])
+    angle = float(np.degrees(np.arctan2(linear[0, 1] - linear[1, 0], linear[0, 0] + linear[1, 1])))
     zoom = float(np.sqrt(abs(np.linalg.det(linear))))
     centre = np.full(2, (side - 1) / 2)
     shift = 100 * float(np.linalg.norm(matrix @ [*centre, 1] - centre)) / side
@@ -92,8 +95,6 @@ def describe(matrix: Matrix, side: int) -> str:
 
 
 def _accepted(found: Agreement, settings: DuplicateSettings) -> bool:
-    if found.overlap < settings.min_overlap:
-        return False
     close = found.similarity >= settings.min_similarity and found.evidence >= settings.min_evidence
     rich = found.similarity >= settings.rich_similarity and found.evidence >= settings.rich_evidence
     return close or rich

@@ -28,7 +28,9 @@ class DuplicateSettings(BaseModel):
     anchor_rings: int = Field(ge=4, description="rings described around the darkest body")
     angular_frequencies: int = Field(ge=2, description="Fourier frequencies kept along a ring")
     shortlist: int = Field(ge=1, description="neighbours an image is compared with, per descriptor")
-    min_spectrum_similarity: Fraction = Field(description="correlation of log-polar spectra below which a pair is dropped")
+    min_spectrum_similarity: Fraction = Field(
+        description="correlation of log-polar spectra below which a pair drops out"
+    )
     clear_spectrum_similarity: Fraction = Field(description="the same correlation from which every pair is aligned")
     doubtful_per_image: int = Field(ge=1, description="pairs of an image aligned between those two correlations")
     hypotheses: int = Field(ge=1, description="spectrum peaks (angle, scale, flip) tried on a pair")

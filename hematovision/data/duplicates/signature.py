@@ -75,36 +75,34 @@ def _resized_grey(image: npt.NDArray[np.uint8], side: float) -> Array:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
     red, green, blue = cv2.split(small)
     brightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
-    return (brightest.astype(np.float32) + darkest) / 2
+    return np.asarray((brightest.astype(np.float32) + darkest) / 2, np.float32)
 
 
 def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], bool]:
     """Pixels that are picture, not the fill of a rotation or shift, and whether they form a turned rectangle.
 
-    A fill is flat, extreme, touches a corner and leaves a convex picture; plain background leaves ragged cells.
+    A fill is flat, touches a corner and leaves a convex picture; plain background leaves ragged cells.
     """
     import cv2
 
-    levels = cv2.medianBlur(np.clip(grey, 0, 255).astype(np.uint8), 3)
+    levels = np.asarray(cv2.medianBlur(np.clip(grey, 0, 255).astype(np.uint8), 3), np.uint8)
     height, width = levels.shape
-    low, high = np.percentile(levels[height // 4 : -(height // 4), width // 4 : -(width // 4)], (2, 98))
     corners = [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)]
-    dark = [(x, y) for x, y in corners if levels[y, x] <= low]
-    bright = [(x, y) for x, y in corners if levels[y, x] >= high]
-    for seeds in (dark, bright):
+    best, enlarged, smallest = np.ones((height, width), bool), False, 0.99
+    for level in {int(levels[y, x]) for x, y in corners}:
+        seeds = [(x, y) for x, y in corners if abs(int(levels[y, x]) - level) <= tolerance]
         picture = _without_flood(levels, seeds, tolerance)
         share = float(picture.mean())
-        if not 0.4 <= share <= 0.99:
+        if not 0.4 <= share <= smallest:
             continue
         hull = cv2.convexHull(cv2.findNonZero(picture))
-        convex = cv2.fillConvexPoly(np.zeros_like(picture), hull, 1)
-        if picture.sum() < 0.95 * convex.sum():
+        if picture.sum() < 0.95 * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
             continue
         box_width, box_height = cv2.minAreaRect(hull)[1]
         enlarged = share < 0.92 and picture.sum() > 0.95 * (box_width + 1) * (box_height + 1)
         inner = cv2.erode(picture, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-        return inner.astype(bool), enlarged
-    return np.ones((height, width), bool), False
+        best, smallest = inner.astype(bool), share
+    return best, enlarged
 
 
 def _without_flood(
@@ -163,9 +161,7 @@ def _log_polar_spectrum(detail: Array, settings: DuplicateSettings) -> Array:
     return np.asarray(cv2.remap(magnitude, map_x, map_y, cv2.INTER_LINEAR), np.float32)
 
 
-def _anchor_descriptors(
-    grey: Array, detail: Array, valid: npt.NDArray[np.bool_], settings: DuplicateSettings
-) -> Array:
+def _anchor_descriptors(grey: Array, detail: Array, valid: npt.NDArray[np.bool_], settings: DuplicateSettings) -> Array:
     """Ring descriptors around the darkest body, one row per relative radius."""
     import cv2
 

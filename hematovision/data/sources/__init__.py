@@ -14,7 +14,7 @@ __all__ = ["Item", "Source", "SourceKind", "open_source"]
 
 
 def open_source(path: Path, *, kind: SourceKind | None = None, voc_margin: float, max_pixels: int) -> Source:
-    """Open the data set at `path`, a folder or a single .npz or .csv file; its layout is recognised unless `kind` names it.
+    """Open the data set at `path`, a folder or one .npz or .csv file; its layout is recognised unless `kind` names it.
 
     `voc_margin` is the share of a box's width and height cropped around it besides (Pascal VOC only); photographs and
     images of more than `max_pixels` pixels are not decoded. Folders that only wrap the data set are gone through.

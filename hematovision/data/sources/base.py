@@ -84,5 +84,5 @@ _SPLITS = {
 
 
 def split_named(name: str) -> str | None:
-    """The split a folder or a table cell names ('train', 'validation', 'test'), in any case; None where it names none."""
+    """The split a folder or a table cell names ('train', 'validation', 'test'), in any case, or None."""
     return _SPLITS.get(name.strip().casefold().replace("-", "_"))

@@ -19,8 +19,8 @@ from hematovision.data.sources.tree import (
 class ClassFolder:
     """Images under a folder named as their class: `neutrophil/1.jpg`, or `train/neutrophil/1.jpg`.
 
-    With split folders at the top the split is kept, else it is ''. Deeper folders belong to their class. Files that have
-    no image suffix are ignored and counted; an image outside every class folder and a link that leads outside the data
+    With split folders at the top the split is kept, else it is ''. Deeper folders belong to their class. Files without
+    an image suffix are ignored and counted; an image outside every class folder and a link that leads outside the data
     folder, or to another folder, are items that cannot be loaded.
     """
 

@@ -18,7 +18,7 @@ _HEADERS = {
     "path": ("path", "file", "filename", "file_name", "image", "image_path"),
     "label": ("label", "class", "class_name"),
     # the coarsest unit first: all slides of a patient belong together
-    "group": ("group", "slide", "patient_id", "patient", "slide_id"),
+    "group": ("group", "patient", "patient_id", "slide", "slide_id"),
     "split": ("split", "set"),
 }
 """Column names understood, in any case; where several are there the first in this order is used."""
@@ -27,8 +27,8 @@ _HEADERS = {
 class CsvManifest:
     """Columns `path`, `label` and optionally `group` and `split` (or their other names); paths relative to the file.
 
-    Comma, semicolon or tab separated, UTF-8. A row whose path leads outside the file's folder, whose label is missing or
-    whose split is none of train, validation and test is an item that cannot be loaded; further columns are left alone.
+    Comma, semicolon or tab separated, UTF-8. A row whose path leads outside the file's folder, whose label is missing
+    or whose split is none of train, validation and test is an item that cannot be loaded; other columns are left alone.
     """
 
     kind = SourceKind.CSV_MANIFEST

@@ -26,11 +26,13 @@ BLOODMNIST_CLASSES = (
     "neutrophil",
     "platelet",
 )
-"""BloodMNIST's classes in the order of its labels 0–7, as MedMNIST's INFO names them (its `immature granulocytes(…)`)."""
+"""BloodMNIST's classes in the order of its labels 0–7 in MedMNIST's INFO (there `immature granulocytes(…)`)."""
 
 _SPLITS = {"train": "train", "val": "validation", "test": "test"}
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
-_DAMAGE += (EOFError, OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError)
+_DAMAGE: tuple[type[Exception], ...] = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError),
+)
 """What reading damaged, encrypted or made-up archives raises."""
 
 
@@ -38,7 +40,7 @@ class MedMnist:
     """`{train,val,test}_images` (N×H×W or N×H×W×3, uint8, any size) and `{…}_labels` (N or N×1 integers) of an .npz.
 
     Class names are BloodMNIST's where the file is named after it, or where it holds colour images of exactly eight
-    classes; else `class-0`, `class-1`, …. Images are streamed from the archive, never all in memory. No pickle is loaded.
+    classes; else `class-0`, `class-1`, …. Images are streamed, never all in memory. No pickle is loaded.
     """
 
     kind = SourceKind.MEDMNIST
@@ -57,7 +59,7 @@ class MedMnist:
         return sum(len(labels) for labels in self._labels.values())
 
     def items(self) -> Iterator[Item]:
-        """One item an image, in the archive's order, named `train/17`; UsageError where the archive turns out damaged."""
+        """One item an image, named `train/17`, in the archive's order; UsageError where the archive is damaged."""
         for prefix in self._labels:
             yield from self._split_items(prefix)
 

@@ -32,10 +32,9 @@ def recognise(path: Path, kind: SourceKind | None) -> tuple[Path, SourceKind]:
     if not path.is_dir():
         return path, _file_kind(path, kind)
     folder = _unwrapped(path)
-    files = _archives(folder)
-    kinds = _folder_kinds(folder, files) if kind is None else [kind]
+    kinds = _folder_kinds(folder) if kind is None else [kind]
     if kinds == [SourceKind.MEDMNIST]:
-        return _only_archive(folder, files), SourceKind.MEDMNIST
+        return _only_archive(folder), SourceKind.MEDMNIST
     if kinds == [SourceKind.CSV_MANIFEST] and not (folder / MANIFEST_NAME).is_file():
         raise UsageError(f"{folder}: there is no {MANIFEST_NAME} in it; name the CSV file itself")
     if len(kinds) > 1:
@@ -76,7 +75,7 @@ def _kinds_here(folder: Path) -> list[SourceKind]:
     return [kind for kind, there in kinds.items() if there]
 
 
-def _folder_kinds(folder: Path, archives: list[Path]) -> list[SourceKind]:
+def _folder_kinds(folder: Path) -> list[SourceKind]:
     kinds = _kinds_here(folder)
     if SourceKind.CSV_MANIFEST in kinds:
         return [SourceKind.CSV_MANIFEST]
@@ -94,7 +93,8 @@ def _archives(folder: Path) -> list[Path]:
     return [path for path in children(folder) if path.suffix.casefold() == ".npz" and path.is_file()]
 
 
-def _only_archive(folder: Path, archives: list[Path]) -> Path:
+def _only_archive(folder: Path) -> Path:
+    archives = _archives(folder)
     if len(archives) != 1:
         found = ", ".join(path.name for path in archives) or "none"
         raise UsageError(f"{folder}: one .npz file is wanted, {found} found; name the file itself")

@@ -9,9 +9,11 @@ from pathlib import Path
 from hematovision.errors import UnreadableImage, UsageError
 
 IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp")
-    # not decoded here, yet whoever has them expects to hear of them: they reach the quarantine
-    + (".gif", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".svs", ".ndpi", ".dcm")
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"),
+        # not decoded here, yet whoever has them expects to hear of them: they reach the quarantine
+        *(".gif", ".jp2", ".avif", ".heic", ".heif", ".ppm", ".pgm", ".svs", ".ndpi", ".dcm"),
+    )
 )
 
 
@@ -61,7 +63,7 @@ def count_suffixes(paths: Iterable[Path]) -> Mapping[str, int]:
 def read_inside(path: Path, *, root: Path, max_bytes: int) -> bytes:
     """The bytes of a regular file at or below `root`, which must be resolved.
 
-    UnreadableImage where it is missing, no regular file, larger than `max_bytes`, or led outside `root` by a link or `..`.
+    UnreadableImage where it is missing, no regular file, over `max_bytes`, or led outside `root` by a link or `..`.
     """
     try:
         resolved = path.resolve()

@@ -22,10 +22,11 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 class Voc:
     """The cells of annotated photographs: `Annotations/*.xml` with `JPEGImages/`, or each .xml beside its photograph.
 
-    A box is cropped with `margin` of its own width and height added on every side, as far as the photograph reaches, and
-    encoded as PNG; its name is `JPEGImages/x.jpg#3` (boxes counted from 0), its group the photograph. Annotations below
-    a train, valid or test folder keep that split. An annotation that is broken or has no photograph, and a box without an
-    area inside the photograph, are items that cannot be loaded. Photographs without a box are ignored and counted.
+    A box is cropped with `margin` of its own width and height added on every side, as far as the photograph reaches,
+    and encoded as PNG; its name is `JPEGImages/x.jpg#3` (boxes counted from 0), its group the photograph. Annotations
+    below a train, valid or test folder keep that split. An annotation that is broken or has no photograph, and a box
+    without an area inside the photograph, are items that cannot be loaded. Photographs without a box are ignored and
+    counted.
     Coordinates are read as 0-based and half open, so that equal corners enclose nothing.
     """
 
@@ -66,7 +67,7 @@ class Voc:
         return [Item(f"{name}#{number}", labels[number], name, split, load) for number, load in enumerate(loads)]
 
     def _photograph(self, annotation: Path, filename: str) -> Path:
-        """The photograph an annotation speaks of: by its file name, else by the annotation's; the nearest where several."""
+        """The photograph an annotation speaks of: by the name it gives, else by its own; the nearest where several."""
         named = PurePosixPath(PureWindowsPath(filename).as_posix()).name
         same_stem = self._photographs.get(Path(named).stem, []) if named else []
         found = [path for path in same_stem if path.name == named] or same_stem

@@ -118,6 +118,12 @@ def write_dataset(
     return plan.count
 
 
+def is_synthetic(folder: Path) -> bool:
+    """Whether a folder holds a set that `write_dataset` wrote, by the notice beside its pictures."""
+    notice = folder / "README.txt"
+    return notice.is_file() and notice.read_bytes().startswith(NOTICE.partition("\n")[0].encode())
+
+
 def describe(plan: SyntheticPlan, scanner: Scanner) -> str:
     """One line that differs whenever the plan or any setting of the scanner does."""
     settings = hashlib.sha256(scanner.model_dump_json(exclude={"description"}).encode()).hexdigest()[:12]

@@ -1,0 +1,86 @@
+"""A small generated data set and one real run on it, shared by every test of the whole."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SMALL = """
+seed: 5
+synthetic: {slides: 8, cells_per_class_per_slide: 3}
+split: {folds: 2}
+validation: {min_images_per_class: 5}
+learning:
+  backbone: {image_size: 96}
+  augmentation: {views: 2}
+  training:
+    frozen: {epochs: 6}
+    fine_tuning: {epochs: 2}
+evaluation: {resamples: 200}
+monitoring: {resamples: 300}
+registry: {model_name: small}
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended; `document` is its standard output as JSON."""
+
+    code: int
+    document: dict[str, Any]
+    errors: str
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration that keeps a run short."""
+    path = tmp_path_factory.mktemp("config") / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hematovision(small: Path) -> Command:
+    """The real command in a process of its own, always with --json."""
+
+    def call(*arguments: object, config: Path | None = small) -> Ended:
+        chosen = ["--config", str(config)] if config else []
+        command = [str(Path(sys.executable).with_name("hematovision")), *map(str, arguments), *chosen, "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=900, cwd=small.parent)
+        assert done.stdout.count("\n") <= 1, f"more than one document on standard output:\n{done.stdout[:2000]}"
+        return Ended(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def cells(hematovision: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """192 generated cells on 8 slides."""
+    folder = tmp_path_factory.mktemp("cells") / "scanner-a"
+    ended = hematovision("data", "generate", folder)
+    assert ended.code == 0, ended.errors
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
+    """The document of one whole run."""
+    ended = hematovision("run", "--data", cells)
+    assert ended.code == 0, ended.errors
+    return ended.document
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker for the whole folder: its tests share one run."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group("e2e"))

@@ -1,0 +1,135 @@
+"""From cells to a registered challenger, by the command a user types, on the real ZenML, MLflow, GX, DVC and Evidently."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hematovision.home import locate_home
+from tests.e2e.conftest import Command
+
+pytestmark = pytest.mark.slow
+
+FROM_THE_REGISTRY = """
+import json, sys
+import mlflow, pandas as pd
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+images = [open(path, "rb").read() for path in sys.argv[3:]]
+print("ANSWER" + model.predict(pd.DataFrame({"image": images})).to_json(orient="records"))
+"""
+
+
+def test_the_summary_tells_what_the_interface_promises(trained: dict[str, Any], cells: Path) -> None:
+    assert trained["schema"] == 1
+    assert trained["data"]["source"] == str(cells)
+    assert trained["data"]["n"] == 192
+    assert len(trained["data"]["classes"]) == 8
+    assert trained["golden"]["n"] + trained["cross_validation"]["n"] == 192
+    assert trained["cross_validation"]["folds"] == 2
+    for figure in (trained["golden"]["accuracy"], trained["golden"]["macro_f1"], trained["cross_validation"]["accuracy"]):
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert trained["golden"]["accuracy"]["value"] > 0.4, "eight classes by chance give 0.125"
+    assert trained["seconds"] > 0
+
+
+def test_the_version_is_registered_with_its_evidence(trained: dict[str, Any]) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(locate_home().tracking_uri)
+    version = client.get_model_version_by_alias("small", "challenger")
+    assert version.version == trained["model"]["version"]
+    assert {"data_version", "git_commit", "zenml_run", "golden_digest", "model_digest"} <= set(version.tags)
+    assert version.tags["data_version"] == trained["data"]["version"]
+    run = client.get_run(trained["model"]["run_id"])
+    assert run.data.params["learning.backbone.name"] == "mobilenet_v2"
+    assert run.data.metrics["golden_accuracy"] == trained["golden"]["accuracy"]["value"]
+    assert len(client.get_metric_history(run.info.run_id, "validation_loss")) >= 3
+    assert {"report.html", "evaluation", "data"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
+
+
+def test_no_pickle_is_anywhere_in_the_model(trained: dict[str, Any]) -> None:
+    from hematovision.registry.mlflow_registry import fetch_model
+
+    folder = fetch_model(locate_home(), trained["model"]["uri"])
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth", ".joblib"))]
+    assert {"model.onnx", "model.safetensors", "spec.json", "input_example.json", "MLmodel"} <= names
+
+
+def test_another_process_gets_the_same_probabilities(trained: dict[str, Any], cells: Path, hematovision: Command, tmp_path: Path) -> None:
+    images = sorted(map(str, (cells / "images").rglob("*.bmp")))[::20]
+    told = hematovision("predict", "--model", trained["model"]["uri"], *images)
+    assert told.code == 0, told.errors
+    script = [sys.executable, "-c", FROM_THE_REGISTRY, locate_home().tracking_uri, trained["model"]["uri"], *images]
+    done = subprocess.run(script, capture_output=True, text=True, env=os.environ, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout[done.stdout.index("ANSWER") + len("ANSWER") :])
+    for row, prediction in zip(rows, told.document["predictions"], strict=True):
+        assert row["label"] == prediction["label"]
+        expected = list(prediction["probabilities"].values())
+        np.testing.assert_allclose([row[label] for label in prediction["probabilities"]], expected, atol=1e-9)
+        assert sum(expected) == pytest.approx(1)
+
+
+def test_an_unchanged_run_is_cached_and_registers_nothing_new(trained: dict[str, Any], hematovision: Command, cells: Path) -> None:
+    again = hematovision("run", "--data", cells)
+    assert again.code == 0, again.errors
+    assert again.document["model"] == trained["model"]
+    assert again.document["golden"] == trained["golden"]
+    assert "train_fold" not in again.errors
+
+
+def test_the_report_stands_alone_and_says_what_the_data_are(trained: dict[str, Any]) -> None:
+    page = Path(trained["report"]).read_text()
+    assert "Not a medical device" in page
+    assert 'src="http' not in page
+    assert "<svg" in page
+
+
+def test_evaluation_on_another_scanner_is_scored_by_class(trained: dict[str, Any], hematovision: Command, tmp_path: Path) -> None:
+    assert hematovision("data", "generate", tmp_path / "b", "--scanner", "B", "--seed", "99", "--slides", "2").code == 0
+    ended = hematovision("evaluate", "--model", trained["model"]["uri"], "--data", tmp_path / "b")
+    assert ended.code == 0, ended.errors
+    assert ended.document["n"] == 48
+    assert set(ended.document["per_class"]) == set(trained["data"]["classes"])
+    assert ended.document["without_counterpart"] == {}
+
+
+def test_monitoring_tells_own_cells_from_another_scanner(trained: dict[str, Any], hematovision: Command, tmp_path: Path) -> None:
+    assert hematovision("data", "generate", tmp_path / "same", "--seed", "77", "--slides", "8").code == 0
+    assert hematovision("data", "generate", tmp_path / "other", "--seed", "77", "--slides", "8", "--scanner", "C").code == 0
+    same = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "same")
+    other = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "other")
+    assert same.code == other.code == 0, same.errors + other.errors
+    assert other.document["drift"] is True
+    assert same.document["drift"] is False, same.document["signals"]
+    assert any(signal["alarm"] for signal in other.document["signals"])
+    for key in ("report",):
+        assert Path(other.document[key]).is_file()
+    assert json.loads(Path(other.document["evidently"]["json"]).read_text())
+    assert "evidently" in Path(other.document["evidently"]["html"]).read_text().lower()
+
+
+def test_an_altered_model_is_not_loaded(trained: dict[str, Any], hematovision: Command, cells: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from hematovision.registry.mlflow_registry import fetch_model
+
+    copy = tmp_path / "model"
+    shutil.copytree(fetch_model(locate_home(), trained["model"]["uri"]), copy)
+    image = next((cells / "images").rglob("*.bmp"))
+    assert hematovision("predict", "--model", copy, image).code == 0
+    network = copy / "artifacts" / "package" / "model.onnx"
+    content = bytearray(network.read_bytes())
+    content[len(content) // 2] ^= 1
+    network.write_bytes(bytes(content))
+    ended = hematovision("predict", "--model", copy, image)
+    assert ended.code == 1
+    assert "model.onnx is not the file that was registered" in ended.errors
+    assert "Traceback" not in ended.errors

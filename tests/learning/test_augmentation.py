@@ -1,0 +1,70 @@
+"""Views: fixed by the cell's bytes, changed within the settings, and never the untouched cell."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hematovision.config import load_config
+from hematovision.learning.augmentation import augment, view_generator
+from hematovision.learning.features import FeaturePlan, views_of
+from hematovision.learning.preprocessing import choose_side, normalise, resize
+from hematovision.learning.settings import AugmentationSettings
+
+
+@pytest.fixture(scope="module")
+def chosen() -> AugmentationSettings:
+    return load_config().learning.augmentation
+
+
+@pytest.fixture(scope="module")
+def cell() -> np.ndarray:
+    rows, columns = np.mgrid[0:64, 0:64]
+    disc = ((rows - 30) ** 2 + (columns - 36) ** 2 < 200).astype(np.uint8)
+    return np.stack([230 - 120 * disc, 200 - 150 * disc, 215 - 60 * disc], axis=-1).astype(np.uint8)
+
+
+def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSettings, cell: np.ndarray) -> None:
+    plan = FeaturePlan(64, 4, chosen, "f32", 1)
+    first = views_of("ab" * 32, cell, plan)
+    np.testing.assert_array_equal(first, views_of("ab" * 32, cell, plan))
+    assert (first != views_of("cd" * 32, cell, plan)).any()
+    np.testing.assert_array_equal(first[0], cell)
+    assert len({view.tobytes() for view in first}) == 4
+
+
+def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndarray) -> None:
+    nothing = chosen.model_copy(
+        update={name: 0.0 for name in ("rotation_degrees", "zoom", "shift", "brightness", "contrast", "saturation", "hue_degrees")}
+        | {"flips": False}
+    )
+    assert np.abs(augment(cell, view_generator("a", 1, 1), nothing).astype(int) - cell).max() <= 1
+
+
+def test_reflection_fills_what_a_rotation_opens(chosen: AugmentationSettings) -> None:
+    white = np.full((64, 64, 3), 250, np.uint8)
+    still = chosen.model_copy(update={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue_degrees": 0.0})
+    assert all(augment(white, view_generator("a", view, 1), still).min() >= 249 for view in range(8))
+
+
+@given(st.integers(8, 300), st.integers(8, 300), st.sampled_from([32, 96, 224]))
+def test_resizing_gives_the_side_asked_for(height: int, width: int, side: int) -> None:
+    assert resize(np.zeros((height, width, 3), np.uint8), side).shape == (side, side, 3)
+
+
+def test_normalisation_is_the_backbones_own() -> None:
+    pixels = np.full((1, 4, 4, 3), 255, np.uint8)
+    pixels[..., 1] = 0
+    changed = normalise(pixels, (0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
+    assert changed.shape == (1, 3, 4, 4)
+    assert changed.dtype == np.float32
+    np.testing.assert_allclose(changed[0, :, 0, 0], [2, -2, 7], rtol=1e-5)
+
+
+@given(st.lists(st.integers(8, 2000), min_size=1, max_size=30))
+def test_the_automatic_side_is_a_multiple_of_32_within_bounds(sides: list[int]) -> None:
+    side = choose_side(np.array(sides), np.array(sides), smallest=96, largest=224)
+    assert side % 32 == 0
+    assert 96 <= side <= 224
+    if 96 <= np.median(sides) <= 224:
+        assert side >= np.median(sides) > side - 33

@@ -1,0 +1,115 @@
+"""The two phases: reproducible in any company, weighted where classes are uneven, stopped early, blind to golden cells."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+
+from hematovision.config import load_config
+from hematovision.learning.backbones import Backbone, load_backbone
+from hematovision.learning.features import Features
+from hematovision.learning.networks import SeededDropout
+from hematovision.learning.settings import PhaseSettings, TrainingSettings
+from hematovision.learning.training import Part, Trained, class_weights, epochs_within_budget, predict_logits, train
+
+CELLS, CLASSES = 48, ["eosinophil", "lymphocyte", "monocyte"]
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    settings = load_config(None, {"learning": {"backbone": {"weights": "none", "frozen_blocks": 17}}}).learning.backbone
+    return load_backbone(settings, seed=3)
+
+
+@pytest.fixture(scope="module")
+def features(backbone: Backbone) -> Features:
+    rng = np.random.default_rng(5)
+    targets = np.arange(CELLS) % 3
+    taps = rng.normal(size=(CELLS, 2, 160, 2, 2)).astype(np.float16)
+    taps[np.arange(CELLS), :, targets * 50] += 4
+    with torch.inference_mode():
+        pooled = backbone.upper(torch.from_numpy(taps.reshape(-1, 160, 2, 2)).float()).numpy()
+    return Features(taps, pooled.reshape(CELLS, 2, -1))
+
+
+def settings(**fine_tuning: float) -> TrainingSettings:
+    base = load_config().learning.training
+    phase = base.fine_tuning.model_copy(update={"epochs": 4, "batch_size": 8, **fine_tuning})
+    return base.model_copy(update={"frozen": base.frozen.model_copy(update={"epochs": 3}), "fine_tuning": phase})
+
+
+def fit(features: Features, backbone: Backbone, chosen: TrainingSettings, seed: int = 7) -> Trained:
+    targets = np.arange(CELLS) % 3
+    rows = np.arange(CELLS)
+    training, validation = Part(rows[:36], targets[:36]), Part(rows[36:], targets[36:])
+    return train(features, training, validation, backbone, CLASSES, chosen, seed=seed, threads=1)
+
+
+def weights(trained: Trained) -> torch.Tensor:
+    return torch.cat([tensor.flatten().double() for tensor in trained.network.state_dict().values()])
+
+
+def test_a_seed_gives_the_same_model_however_many_train_at_once(features: Features, backbone: Backbone) -> None:
+    alone = fit(features, backbone, settings())
+    torch.manual_seed(999)
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda _: fit(features, backbone, settings()), range(3)))
+    for other in together:
+        assert torch.equal(weights(alone), weights(other))
+    assert not torch.equal(weights(alone), weights(fit(features, backbone, settings(), seed=8)))
+
+
+def test_it_learns_and_leaves_frozen_blocks_as_they_were(features: Features, backbone: Backbone) -> None:
+    trained = fit(features, backbone, settings(epochs=12))
+    logits = predict_logits(trained.network, features, np.arange(36, CELLS))
+    assert (logits.argmax(1) == np.arange(36, CELLS) % 3).mean() > 0.8
+    for name, tensor in backbone.lower.state_dict().items():
+        assert torch.equal(tensor, trained.network.lower.state_dict()[name]), name
+    assert any(not torch.equal(tensor, trained.network.upper.state_dict()[name]) for name, tensor in backbone.upper.state_dict().items())
+
+
+def test_patience_stops_a_phase_and_the_best_state_returns(features: Features, backbone: Backbone) -> None:
+    trained = fit(features, backbone, settings(epochs=40, patience=2, learning_rate=0.05))
+    curve = [epoch for epoch in trained.curves if epoch.phase == "fine-tuning"]
+    best = min(epoch.validation_loss for epoch in curve)
+    assert len(curve) < 40
+    logits = torch.from_numpy(predict_logits(trained.network, features, np.arange(36, CELLS)))
+    loss = torch.nn.functional.cross_entropy(logits, torch.arange(36, CELLS) % 3)
+    assert float(loss) == pytest.approx(best, rel=1e-5)
+
+
+def test_zero_epochs_leave_fine_tuning_out(features: Features, backbone: Backbone) -> None:
+    trained = fit(features, backbone, settings(epochs=0))
+    assert {epoch.phase for epoch in trained.curves} == {"frozen"}
+
+
+def test_uneven_classes_are_weighted_and_even_ones_are_not() -> None:
+    assert class_weights(np.array([0, 0, 1, 1]), 2, from_ratio=1.5) is None
+    weighted = class_weights(np.array([0] * 30 + [1] * 10), 2, from_ratio=1.5)
+    assert weighted is not None
+    torch.testing.assert_close(weighted, torch.tensor([40 / 60, 2.0]))
+
+
+def test_a_class_without_cells_has_no_weight() -> None:
+    weighted = class_weights(np.array([0] * 30 + [2] * 10), 3, from_ratio=1.5)
+    assert weighted is not None
+    assert weighted[1] == 0
+
+
+def test_large_sets_get_fewer_epochs_but_never_none() -> None:
+    phase = PhaseSettings(epochs=10, image_budget=1000, batch_size=8, learning_rate=0.1, weight_decay=0, patience=3)
+    assert [epochs_within_budget(phase, cells) for cells in (50, 100, 400, 5000)] == [10, 10, 2, 1]
+
+
+def test_dropout_draws_from_its_own_generator_only() -> None:
+    inputs = torch.ones(400)
+    first = SeededDropout(0.25, torch.Generator().manual_seed(1))
+    torch.manual_seed(4)
+    dropped = first(inputs)
+    torch.manual_seed(5)
+    again = SeededDropout(0.25, torch.Generator().manual_seed(1))(inputs)
+    assert torch.equal(dropped, again)
+    assert 0.15 < float((dropped == 0).float().mean()) < 0.35
+    assert dropped.max() == pytest.approx(4 / 3)
+    assert torch.equal(first.eval()(inputs), inputs)
