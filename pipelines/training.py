@@ -1,5 +1,7 @@
 """From cells to a registered challenger."""
 
+from typing import Any
+
 from zenml import pipeline, unmapped
 
 from hematovision.config import RunConfig
@@ -10,28 +12,41 @@ from steps.learn import extract_features, list_folds, train_fold, train_model
 from steps.publish import register_model, write_report
 
 
-@pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
-def training_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
-    """Validate, train a fold each, train the model, score it on the golden set, report, register."""
-    manifest, quarantine, leakage, golden, version, pinned = prepare_cells(config, path, embedded)
+def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, ...]:
+    """Cells to an evaluated model with its report.
+
+    Returns:
+        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, curves: artifacts.
+    """
+    manifest, quarantine, golden_folder, version, pinned = prepare_cells(config, path, embedded)
     features = extract_features(manifest, config.learning, config.reading, config.seed)
     outcomes = train_fold.map(
         fold=list_folds(config.split.folds),
         manifest=unmapped(manifest),
-        golden_folder=unmapped(golden),
+        golden_folder=unmapped(golden_folder),
         features=unmapped(features),
         settings=unmapped(config.learning),
         seed=unmapped(config.seed),
     )
-    cross_validation = summarise_folds(manifest, outcomes, config.evaluation, config.seed)
+    folds = summarise_folds(manifest, outcomes, config.evaluation, config.seed)
     package, curves = train_model(
-        manifest, outcomes, features, golden, version, pinned, config.learning, config.reading, config.seed
+        manifest, outcomes, features, golden_folder, version, pinned, config.learning, config.reading, config.seed
     )
-    evaluation, probabilities = evaluate_model(manifest, package, golden, config.evaluation, config.seed)
+    golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)
-    report = write_report(
-        manifest, quarantine, leakage, cross_validation, evaluation, probabilities, package, curves, version, config
+    report, candidate = write_report(
+        manifest, quarantine, folds, golden, probabilities, package, curves, version, config
     )
-    register_model(
-        manifest, quarantine, package, reference, report, cross_validation, evaluation, curves, version, config
-    )
+    return candidate, manifest, package, reference, report, folds, golden, curves
+
+
+@pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
+def candidate_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
+    """Everything but the registration."""
+    make_candidate(config, path, embedded)
+
+
+@pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
+def training_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
+    """Validate, train a fold each, train the model, score it on the golden set, report, register."""
+    register_model(*make_candidate(config, path, embedded), config)

@@ -27,7 +27,11 @@ from hematovision.progress import progress_bar
 def pin_data(path: str, plan: SyntheticPlan, embedded: bool) -> Annotated[DataPin, "pin"]:
     """Name the exact bytes of the data; what DVC pins must be what it says."""
     with progress_bar("Checking the data") as progress:
-        pinned = pin_embedded(Path(path), plan, CONFIGS / "scanners.yaml", progress=progress) if embedded else pin(Path(path))
+        pinned = (
+            pin_embedded(Path(path), plan, CONFIGS / "scanners.yaml", progress=progress)
+            if embedded
+            else pin(Path(path))
+        )
     log_metadata({"path": pinned.path, "fingerprint": pinned.fingerprint})
     return pinned
 
@@ -75,7 +79,9 @@ def gate_data(validation: ValidationResult, leakage: Leakage, on_leakage: str) -
 
 
 @step
-def split(manifest: pd.DataFrame, leakage: Leakage, settings: SplitSettings, seed: int) -> Annotated[pd.DataFrame, "manifest"]:
+def split(
+    manifest: pd.DataFrame, leakage: Leakage, settings: SplitSettings, seed: int
+) -> Annotated[pd.DataFrame, "manifest"]:
     """Choose golden set and folds by group; a source's own splits stay unless cells leak across them."""
     return splits.assign_splits(
         manifest,
@@ -87,7 +93,9 @@ def split(manifest: pd.DataFrame, leakage: Leakage, settings: SplitSettings, see
 
 
 @step(enable_cache=False)
-def freeze(manifest: pd.DataFrame, version: DataVersion, settings: SplitSettings, seed: int) -> Annotated[str, "golden_folder"]:
+def freeze(
+    manifest: pd.DataFrame, version: DataVersion, settings: SplitSettings, seed: int
+) -> Annotated[str, "golden_folder"]:
     """Write the golden set to disk, or find it there unchanged."""
     golden = freeze_golden(
         manifest, locate_home().golden, data_version=str(version), parameters={**settings.model_dump(), "seed": seed}

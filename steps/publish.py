@@ -9,7 +9,6 @@ from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
 from hematovision.config import RunConfig
-from hematovision.data.leakage import Leakage
 from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_validation import CrossValidation
@@ -17,14 +16,13 @@ from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import locate_home
 from hematovision.learning.training import Epoch
 from hematovision.registry.candidate_report import Candidate, candidate_report
-from hematovision.registry.publication import RunSummary, publish
+from hematovision.registry.publication import CandidateSummary, RunSummary, keep_candidate, publish
 
 
 @step
 def write_report(
     manifest: pd.DataFrame,
     quarantine: pd.DataFrame,
-    leakage: Leakage,
     cross_validation: CrossValidation,
     golden: Evaluation,
     probabilities: np.ndarray,
@@ -32,38 +30,38 @@ def write_report(
     curves: list[Epoch],
     version: DataVersion,
     config: RunConfig,
-) -> Annotated[HTMLString, "report"]:
+) -> tuple[Annotated[HTMLString, "report"], Annotated[CandidateSummary, "candidate"]]:
     """One self-contained page with all evidence of the candidate."""
-    candidate = Candidate(manifest, quarantine, leakage, cross_validation, golden, probabilities, package, curves, version)
+    home = locate_home()
+    candidate = Candidate(manifest, quarantine, cross_validation, golden, probabilities, package, curves, version)
     run = str(get_step_context().pipeline_run.id)
-    return HTMLString(candidate_report(candidate, config, ImageStore(locate_home().images), pipeline_run=run))
+    page = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
+    summary = keep_candidate(home, package, page, len(manifest), len(quarantine), cross_validation, golden, config.data)
+    return HTMLString(page), summary
 
 
 @step
 def register_model(
+    candidate: CandidateSummary,
     manifest: pd.DataFrame,
-    quarantine: pd.DataFrame,
     package: Path,
     reference: Path,
     report: HTMLString,
     cross_validation: CrossValidation,
     golden: Evaluation,
     curves: list[Epoch],
-    version: DataVersion,
     config: RunConfig,
 ) -> Annotated[RunSummary, "summary"]:
     """Register the model version and give it the alias `challenger`."""
     summary = publish(
         locate_home(),
-        manifest,
-        len(quarantine),
+        candidate,
         package,
         reference,
-        str(report),
+        {"report.html": str(report), "data/manifest.csv": manifest.to_csv(index=False)},
         cross_validation,
         golden,
         curves,
-        version,
         config,
         pipeline_run=str(get_step_context().pipeline_run.id),
     )

@@ -27,16 +27,22 @@ Data = Annotated[
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/.")
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
+]
 OnLeakage = Annotated[
     Literal["refuse", "regroup"] | None,
     typer.Option(help="When cells stand in both train and test folders of the data: stop, or split anew by group."),
 ]
 Seed = Annotated[int | None, typer.Option(help="Of every random generator.", min=0)]
 Model = Annotated[
-    str, typer.Option("--model", metavar="URI", help="models:/NAME/VERSION, models:/NAME@ALIAS, or the folder of a logged model.")
+    str,
+    typer.Option(
+        "--model", metavar="URI", help="models:/NAME/VERSION, models:/NAME@ALIAS, or the folder of a logged model."
+    ),
 ]
 Folds = Annotated[int | None, typer.Option(help="Number of folds.", min=2)]
 
@@ -47,7 +53,14 @@ def _root() -> None:
 
 
 @app.command()
-def run(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+def run(
+    data: Data = None,
+    on_leakage: OnLeakage = None,
+    folds: Folds = None,
+    seed: Seed = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """From cells to a registered challenger: ingest, validate, cross-validate, train, evaluate, report, register."""
     from hematovision.cli import learning
 
@@ -55,7 +68,14 @@ def run(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, se
 
 
 @app.command()
-def ingest(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+def ingest(
+    data: Data = None,
+    on_leakage: OnLeakage = None,
+    folds: Folds = None,
+    seed: Seed = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Read, check, group and split a data set; say what was left out, what leaks, what failed."""
     from hematovision.cli import learning
 
@@ -63,7 +83,14 @@ def ingest(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None,
 
 
 @app.command()
-def train(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+def train(
+    data: Data = None,
+    on_leakage: OnLeakage = None,
+    folds: Folds = None,
+    seed: Seed = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Everything up to an evaluated candidate with its report; nothing is registered."""
     from hematovision.cli import learning
 
@@ -71,7 +98,14 @@ def train(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, 
 
 
 @app.command()
-def register(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = None, seed: Seed = None, config: Config = None, json: AsJson = False) -> None:
+def register(
+    data: Data = None,
+    on_leakage: OnLeakage = None,
+    folds: Folds = None,
+    seed: Seed = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Register the candidate that `train` made of the same data and settings; steps already done are not repeated."""
     from hematovision.cli import learning
 
@@ -79,7 +113,12 @@ def register(data: Data = None, on_leakage: OnLeakage = None, folds: Folds = Non
 
 
 @app.command()
-def evaluate(model: Model, data: Annotated[str, typer.Option("--data", metavar="PATH", help="Labelled cells, in any layout `run` takes.")], config: Config = None, json: AsJson = False) -> None:
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Option("--data", metavar="PATH", help="Labelled cells, in any layout `run` takes.")],
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Score a model on labelled cells; labels are matched by name, what has no counterpart is counted."""
     from hematovision.cli import service
 
@@ -87,7 +126,12 @@ def evaluate(model: Model, data: Annotated[str, typer.Option("--data", metavar="
 
 
 @app.command()
-def predict(model: Model, paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of them.")], config: Config = None, json: AsJson = False) -> None:
+def predict(
+    model: Model,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of them.")],
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Classify images; one that cannot be read is listed with the reason, the rest goes on."""
     from hematovision.cli import service
 
@@ -95,7 +139,12 @@ def predict(model: Model, paths: Annotated[list[Path], typer.Argument(metavar="P
 
 
 @app.command()
-def monitor(model: Model, data: Annotated[str, typer.Option("--data", metavar="PATH", help="New images, labelled or not.")], config: Config = None, json: AsJson = False) -> None:
+def monitor(
+    model: Model,
+    data: Annotated[str, typer.Option("--data", metavar="PATH", help="New images, labelled or not.")],
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
     """Compare new images with what a model was made from: drift or not, with an Evidently report."""
     from hematovision.cli import service
 
@@ -118,7 +167,9 @@ def ui(
 @data_app.command()
 def generate(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the set.")],
-    scanner: Annotated[str | None, typer.Option(help="A scanner of configs/scanners.yaml: another look of the same cells.")] = None,
+    scanner: Annotated[
+        str | None, typer.Option(help="A scanner of configs/scanners.yaml: another look of the same cells.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed gives other cells.", min=0)] = None,
     slides: Annotated[int | None, typer.Option(min=1)] = None,
     cells: Annotated[int | None, typer.Option(help="Cells a class and slide.", min=1)] = None,
@@ -141,7 +192,9 @@ def verify(config: Config = None, json: AsJson = False) -> None:
 
 @data_app.command()
 def show(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data set in any layout `run` takes.")], config: Config = None, json: AsJson = False
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data set in any layout `run` takes.")],
+    config: Config = None,
+    json: AsJson = False,
 ) -> None:
     """Say which layout a data set has, and how many images a class."""
     from hematovision.cli import datasets

@@ -77,7 +77,9 @@ def serve(mlflow_port: int, zenml_port: int, config: Path | None, *, as_json: bo
             _free(port)
             log = home.root / f"{name}-ui.log"
             stream = stack.enter_context(log.open("wb"))
-            process = subprocess.Popen(arguments, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=os.environ)
+            process = subprocess.Popen(
+                arguments, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=os.environ
+            )
             stack.callback(_stop, process)
             processes[name] = (process, port, log)
         for name, (process, port, log) in processes.items():

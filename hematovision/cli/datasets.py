@@ -8,7 +8,14 @@ from hematovision.cli.output import command
 
 
 def generate(
-    folder: Path, config: Path | None, *, scanner: str | None, seed: int | None, slides: int | None, cells: int | None, as_json: bool
+    folder: Path,
+    config: Path | None,
+    *,
+    scanner: str | None,
+    seed: int | None,
+    slides: int | None,
+    cells: int | None,
+    as_json: bool,
 ) -> None:
     """Write a synthetic set."""
     with command(as_json) as output:
@@ -20,7 +27,9 @@ def generate(
         from hematovision.progress import progress_bar
 
         asked = {"scanner": scanner, "seed": seed, "slides": slides, "cells_per_class_per_slide": cells}
-        plan = load_config(config, {"synthetic": {name: value for name, value in asked.items() if value is not None}}).synthetic
+        plan = load_config(
+            config, {"synthetic": {name: value for name, value in asked.items() if value is not None}}
+        ).synthetic
         scanners = load_scanners(CONFIGS / "scanners.yaml")
         if plan.scanner not in scanners:
             raise UsageError(f"There is no scanner {plan.scanner!r}; configs/scanners.yaml has {', '.join(scanners)}.")
@@ -28,7 +37,10 @@ def generate(
             count = write_dataset(plan, folder, scanner=scanners[plan.scanner], progress=progress)
         document = {"folder": str(folder), "n": count, "scanner": plan.scanner, "seed": plan.seed, "synthetic": True}
         output.result(
-            document, lambda console, _: console.print(f"{count} SYNTHETIC cells of scanner {plan.scanner} in {folder}", soft_wrap=True)
+            document,
+            lambda console, _: console.print(
+                f"{count} SYNTHETIC cells of scanner {plan.scanner} in {folder}", soft_wrap=True
+            ),
         )
 
 
@@ -41,10 +53,14 @@ def verify(config: Path | None, *, as_json: bool) -> None:
         from hematovision.progress import progress_bar
 
         with progress_bar("Checking the data") as progress:
-            pinned = pin_embedded(PROJECT / "data", load_config(config).synthetic, CONFIGS / "scanners.yaml", progress=progress)
+            pinned = pin_embedded(
+                PROJECT / "data", load_config(config).synthetic, CONFIGS / "scanners.yaml", progress=progress
+            )
         output.result(
             {"path": pinned.path, "version": pinned.fingerprint, "verified": True},
-            lambda console, _: console.print(f"{pinned.path} is what data.dvc pins ({pinned.fingerprint})", soft_wrap=True),
+            lambda console, _: console.print(
+                f"{pinned.path} is what data.dvc pins ({pinned.fingerprint})", soft_wrap=True
+            ),
         )
 
 

@@ -9,7 +9,9 @@ from hematovision.cli.output import Output, command
 from hematovision.cli.tables import show_candidate, show_ingestion, show_run
 
 
-def _configured(data: str | None, config: Path | None, on_leakage: str | None, folds: int | None, seed: int | None) -> Any:
+def _configured(
+    data: str | None, config: Path | None, on_leakage: str | None, folds: int | None, seed: int | None
+) -> Any:
     from hematovision.config import load_config
 
     split = {name: value for name, value in (("on_leakage", on_leakage), ("folds", folds)) if value is not None}
@@ -21,10 +23,14 @@ def _start(pipeline: Any, config: Any, refused: Callable[[Any], None] | None = N
     from hematovision.config import data_path
     from pipelines.execution import execute
 
-    return execute(pipeline, refused=refused, config=config, path=str(data_path(config)), embedded=config.data == "synthetic")
+    return execute(
+        pipeline, refused=refused, config=config, path=str(data_path(config)), embedded=config.data == "synthetic"
+    )
 
 
-def run(data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool) -> None:
+def run(
+    data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool
+) -> None:
     """The whole pipeline, and its summary."""
     with command(as_json) as output:
         started = time.monotonic()
@@ -36,7 +42,9 @@ def run(data: str | None, config: Path | None, *, on_leakage: str | None, folds:
         output.result({**summary, "seconds": round(time.monotonic() - started, 1)}, show_run)
 
 
-def train(data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool) -> None:
+def train(
+    data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool
+) -> None:
     """The pipeline up to the candidate."""
     with command(as_json) as output:
         started = time.monotonic()
@@ -48,7 +56,9 @@ def train(data: str | None, config: Path | None, *, on_leakage: str | None, fold
         output.result({**summary, "seconds": round(time.monotonic() - started, 1)}, show_candidate)
 
 
-def ingest(data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool) -> None:
+def ingest(
+    data: str | None, config: Path | None, *, on_leakage: str | None, folds: int | None, seed: int | None, as_json: bool
+) -> None:
     """The front half; a refusal still tells what was found."""
     with command(as_json) as output:
         settings = _configured(data, config, on_leakage, folds, seed)
@@ -69,9 +79,15 @@ def _tell(output: Output, finished: Any) -> None:
         "classes": {str(label): int(count) for label, count in cells["label"].value_counts().sort_index().items()},
         "version": str(finished.artifact("ingest", "data_version")),
         "quarantined": finished.artifact("ingest", "quarantine").to_dict("records"),
-        "validation": {"success": bool(verdicts) and all(verdict.success for verdict in verdicts), "failed": list(failed.values())},
-        "leakage": {"pairs": leakage.pairs, "groups": leakage.groups, "examples": [[pair.first, pair.second] for pair in leakage.examples]},
+        "validation": {
+            "success": bool(verdicts) and all(verdict.success for verdict in verdicts),
+            "failed": list(failed.values()),
+        },
+        "leakage": {
+            "pairs": leakage.pairs,
+            "groups": leakage.groups,
+            "examples": [[pair.first, pair.second] for pair in leakage.examples],
+        },
         "data_docs": verdicts[-1].docs_path if verdicts else None,
     }
     output.result(document, show_ingestion)
-

@@ -40,7 +40,9 @@ def predict(model: str, paths: list[Path], config: Path | None, *, as_json: bool
             answers = predictor.answer([picture.load for picture in pictures], progress=progress)
         names = [pictures[position].path for position in answers.positions]
         document = _predictions(model, predictor.specification, names, answers.probabilities)
-        document["errors"] = [{"path": pictures[place].path, "reason": reason} for place, reason in answers.errors.items()]
+        document["errors"] = [
+            {"path": pictures[place].path, "reason": reason} for place, reason in answers.errors.items()
+        ]
         output.result(document, show_predictions)
         if not names:
             raise GateRefused(f"Not one of {len(pictures)} images could be read.")
@@ -51,7 +53,12 @@ def _predictions(model: str, specification: Any, names: list[str], probabilities
     for name, row in zip(names, probabilities, strict=True):
         by_class = {label: float(value) for label, value in zip(specification.classes, row, strict=True)}
         rows.append({"path": name, "label": max(by_class, key=by_class.__getitem__), "probabilities": by_class})
-    return {"model": model, "data_version": specification.data_version, "synthetic": specification.synthetic, "predictions": rows}
+    return {
+        "model": model,
+        "data_version": specification.data_version,
+        "synthetic": specification.synthetic,
+        "predictions": rows,
+    }
 
 
 def monitor(model: str, data: str, config: Path | None, *, as_json: bool) -> None:

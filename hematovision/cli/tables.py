@@ -26,7 +26,9 @@ def _facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
 
 def _evidence(document: Mapping[str, Any]) -> dict[str, str]:
     data, golden, folds = document["data"], document["golden"], document["cross_validation"]
-    source = escape(data["source"]) + ("  [yellow]SYNTHETIC: generated cells, no patients[/]" if data["synthetic"] else "")
+    source = escape(data["source"]) + (
+        "  [yellow]SYNTHETIC: generated cells, no patients[/]" if data["synthetic"] else ""
+    )
     return {
         "data": source,
         "data version": data["version"],
@@ -45,7 +47,9 @@ def show_run(console: Console, document: Mapping[str, Any]) -> None:
     }
     _facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
     console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"Classify  hematovision predict --model {model['uri']} IMAGE…", soft_wrap=True, markup=False, highlight=False)
+    console.print(
+        f"Classify  hematovision predict --model {model['uri']} IMAGE…", soft_wrap=True, markup=False, highlight=False
+    )
     console.print("Look      hematovision ui   (MLflow and ZenML in a browser)", highlight=False)
     console.print(NOT_A_DEVICE, style="dim")
 
@@ -68,11 +72,19 @@ def show_ingestion(console: Console, document: Mapping[str, Any]) -> None:
     console.print(table)
     _listed(console, "Quarantined", [(item["path"], item["reason"]) for item in document["quarantined"]])
     failed = document["validation"]["failed"]
-    _listed(console, "Expectations not met", [(f"{item['expectation']} ({item['severity']})", item["message"]) for item in failed])
+    _listed(
+        console,
+        "Expectations not met",
+        [(f"{item['expectation']} ({item['severity']})", item["message"]) for item in failed],
+    )
     leakage = document["leakage"]
     if leakage["groups"]:
         pairs = [(first, second) for first, second in leakage["examples"]]
-        _listed(console, f"Leaking across the data's own splits: {leakage['pairs']} pairs, {leakage['groups']} groups", pairs)
+        _listed(
+            console,
+            f"Leaking across the data's own splits: {leakage['pairs']} pairs, {leakage['groups']} groups",
+            pairs,
+        )
     console.print(f"Data version  {document['version']}", highlight=False)
     if document["data_docs"]:
         console.print(f"Data Docs     {document['data_docs']}", soft_wrap=True, markup=False, highlight=False)
@@ -105,7 +117,11 @@ def show_predictions(console: Console, document: Mapping[str, Any]) -> None:
 
 def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
     """Overall and per-class scores."""
-    rows = {"cells": str(document["n"]), "accuracy": interval(document["accuracy"]), "macro-F1": interval(document["macro_f1"])}
+    rows = {
+        "cells": str(document["n"]),
+        "accuracy": interval(document["accuracy"]),
+        "macro-F1": interval(document["macro_f1"]),
+    }
     _facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
     table = Table()
     for name in ("class", "n", "precision", "recall", "F1"):
@@ -114,7 +130,11 @@ def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
         shown = [interval(scores[name]) if scores[name] else "–" for name in ("precision", "recall", "f1")]
         table.add_row(escape(label), str(scores["n"]), *shown)
     console.print(table)
-    _listed(console, "Labels the model has no class for", [(label, f"{count} cells not scored") for label, count in document["without_counterpart"].items()])
+    _listed(
+        console,
+        "Labels the model has no class for",
+        [(label, f"{count} cells not scored") for label, count in document["without_counterpart"].items()],
+    )
     console.print(f"Report  {document['report']}", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -125,7 +145,12 @@ def show_drift(console: Console, document: Mapping[str, Any]) -> None:
     for name in ("signal", "value", "threshold", "alarm"):
         table.add_column(name)
     for signal in document["signals"]:
-        table.add_row(escape(signal["name"]), f"{signal['value']:.4g}", f"{signal['threshold']:.4g}", "[red]alarm[/]" if signal["alarm"] else "")
+        table.add_row(
+            escape(signal["name"]),
+            f"{signal['value']:.4g}",
+            f"{signal['threshold']:.4g}",
+            "[red]alarm[/]" if signal["alarm"] else "",
+        )
     console.print(table)
     for note in document["notes"]:
         console.print(f"Note: {note}", markup=False)

@@ -43,9 +43,7 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def pin_embedded(
-    folder: Path, plan: SyntheticPlan, scanners: Path, *, progress: Progress | None = None
-) -> DataPin:
+def pin_embedded(folder: Path, plan: SyntheticPlan, scanners: Path, *, progress: Progress | None = None) -> DataPin:
     """The generated set that `<folder>.dvc` pins, written first where a fresh clone has none.
 
     Raises:

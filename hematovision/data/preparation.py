@@ -52,7 +52,12 @@ def prepare(
     source = open_source(path, voc_margin=voc_margin, max_pixels=limits.max_pixels)
     with bar("Reading images") as progress:
         reading = read_source(
-            source, store, limits=limits, workers=workers, describe=lambda image: signature(image, duplicates), progress=progress
+            source,
+            store,
+            limits=limits,
+            workers=workers,
+            describe=lambda image: signature(image, duplicates),
+            progress=progress,
         )
     if reading.manifest.empty:
         first = reading.quarantine.iloc[0] if len(reading.quarantine) else None

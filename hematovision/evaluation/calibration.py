@@ -153,7 +153,5 @@ def _error_by_chance(confidences: FloatArray, places: FloatArray, sampling: Samp
     """The calibration error that a calibrated model with these confidences exceeds in one tail of the cases."""
     rng = np.random.default_rng(sampling.seed)
     n = len(confidences)
-    luck = [
-        np.abs((confidences - (rng.random(n) < confidences)) @ places).sum() / n for _ in range(sampling.resamples)
-    ]
+    luck = [np.abs((confidences - (rng.random(n) < confidences)) @ places).sum() / n for _ in range(sampling.resamples)]
     return float(np.quantile(luck, 1 - sampling.tail)) / float(np.sqrt(sampling.share))

@@ -115,9 +115,7 @@ def effective_size(scores: FloatArray, groups: Sequence[str] | None, *, confiden
     return max(1.0, n / effect * few_groups)
 
 
-def confusion_limits(
-    confusion: IntArray, statistic: Statistic, sampling: Sampling
-) -> tuple[FloatArray, FloatArray]:
+def confusion_limits(confusion: IntArray, statistic: Statistic, sampling: Sampling) -> tuple[FloatArray, FloatArray]:
     """Lower and upper limits of scores of a confusion matrix, from gamma draws of its cells.
 
     The cells of the matrix follow a Dirichlet distribution with the (effective) counts as parameters. For the lower

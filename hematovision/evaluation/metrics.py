@@ -118,9 +118,7 @@ def evaluate(
         log_loss=float(log_loss(truth, probabilities, labels=labels)),
         per_class={name: _class_metrics(confusion, index, sampling) for index, name in enumerate(classes)},
         confusion=confusion.tolist(),
-        reliability=reliability_bins(
-            probabilities, truth, bins=ece_bins, confidence=confidence, share=sampling.share
-        ),
+        reliability=reliability_bins(probabilities, truth, bins=ece_bins, confidence=confidence, share=sampling.share),
     )
 
 

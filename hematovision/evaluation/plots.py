@@ -103,7 +103,7 @@ def class_f1(evaluation: Evaluation) -> str:
     scored.sort(key=lambda pair: pair[1].value)
     worst, score = scored[0]
     return _intervals(
-        [f"{label(name, width=24)}" for name, _ in scored],
+        [label(name, width=26, lines=2) for name, _ in scored],
         [f1 for _, f1 in scored],
         axis_label="F1",
         description=f"F1 of {len(scored)} classes; the lowest is {worst} with {score.value:.3f}.",
@@ -143,7 +143,8 @@ def _intervals(
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
-        percent_axis(axes, vertical=False)
+        if axis_label == "accuracy":
+            percent_axis(axes, vertical=False)
 
     return draw(paint, width=6.0, height=0.7 + 0.34 * len(names), description=description)
 
@@ -169,7 +170,7 @@ def class_counts(counts: Mapping[str, Mapping[str, int]]) -> str:
             for bar in bars:
                 bar.set(facecolor=_HUES[index % 4], hatch=_HATCHES[index % 4], edgecolor=PAPER)
             start += sizes
-        axes.set_yticks(range(len(counts)), [label(name, width=24) for name in counts])
+        axes.set_yticks(range(len(counts)), [label(name, width=26, lines=2) for name in counts])
         axes.set(ylim=(len(counts) - 0.4, -0.6), xlabel="cells")
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x")

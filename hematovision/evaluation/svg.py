@@ -70,8 +70,10 @@ def inline(document: str, *, prefix: str) -> str:
 
 def label(text: str, *, width: int, lines: int = 3) -> str:
     """A class name for an axis: control characters removed, wrapped at `width`, cut behind `lines` lines."""
-    clean = "".join(character if character.isprintable() else " " for character in text)
-    return "\n".join(textwrap.wrap(clean.replace("_", " "), width, max_lines=lines, placeholder="…")) or "(empty)"
+    clean = "".join(character if character.isprintable() else " " for character in text).replace("_", " ")
+    if lines == 1 and len(clean) > width:
+        return clean[: width - 1].rstrip() + "…"
+    return "\n".join(textwrap.wrap(clean, width, max_lines=lines, placeholder="…")) or "(empty)"
 
 
 def percent_axis(axes: "Axes", *, vertical: bool) -> None:

@@ -39,6 +39,10 @@ def augment(image: np.ndarray, generator: np.random.Generator, settings: Augment
     """One random view of a square H×H×3 uint8 RGB image; corners that a rotation opens are filled by reflection."""
     side = image.shape[0]
     moved = cv2.warpAffine(
-        image, _affine(side, generator, settings), (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        image,
+        _affine(side, generator, settings),
+        (side, side),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT_101,
     )
     return _recolour(moved, generator, settings)

@@ -33,7 +33,9 @@ class Backbone:
 
 def _mobilenet_v2(network: Any, frozen_blocks: int) -> tuple[nn.Module, nn.Module, int]:
     if frozen_blocks >= len(network.features):
-        raise UsageError(f"frozen_blocks: mobilenet_v2 has {len(network.features)} blocks; keep at least one for fine-tuning.")
+        raise UsageError(
+            f"frozen_blocks: mobilenet_v2 has {len(network.features)} blocks; keep at least one for fine-tuning."
+        )
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
     upper = nn.Sequential(*network.features[frozen_blocks:], *pool)
     return network.features[:frozen_blocks], upper, network.last_channel

@@ -122,7 +122,9 @@ def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
 def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
     """Views of one cell, (V, side, side, 3) uint8; view 0 is the cell as it is."""
     plain = resize(image, plan.side)
-    changed = [augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation) for view in range(1, plan.views)]
+    changed = [
+        augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation) for view in range(1, plan.views)
+    ]
     return np.stack([plain, *changed])
 
 

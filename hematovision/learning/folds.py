@@ -77,7 +77,9 @@ def prepare_features(
             smallest=chosen.smallest_image_size,
             largest=chosen.largest_image_size,
         )
-    plan = FeaturePlan(side, views_within_budget(settings, len(manifest)), settings.augmentation, chosen.precision, seed)
+    plan = FeaturePlan(
+        side, views_within_budget(settings, len(manifest)), settings.augmentation, chosen.precision, seed
+    )
     cache = extract_features(
         list(manifest["sha256"]),
         lambda sha256: decode(store.read(sha256), max_pixels=max_pixels),
@@ -155,11 +157,11 @@ def run_fold(
     )
 
 
-def out_of_fold_logits(manifest: pd.DataFrame, outcomes: Sequence[FoldOutcome]) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def out_of_fold_logits(
+    manifest: pd.DataFrame, outcomes: Sequence[FoldOutcome]
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """All folds together: development rows, their class numbers (N,), and logits (N, C) by networks that never saw them."""
     rows = manifest.set_index("path", drop=False).loc[[path for outcome in outcomes for path in outcome.paths]]
     classes = class_names(manifest)
     truth = np.array([classes.index(label) for label in rows["label"]], dtype=np.int64)
     return rows, truth, np.array([row for outcome in outcomes for row in outcome.logits])
-
-

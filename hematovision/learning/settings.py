@@ -35,7 +35,9 @@ class AugmentationSettings(_Settings):
     """How the views of a training cell differ from it. Shares are of the side, factors around 1."""
 
     views: int = Field(ge=1, description="views of a cell, the untouched one included")
-    view_budget: int = Field(ge=1, description="views of all cells together; large sets get fewer views a cell, never under two")
+    view_budget: int = Field(
+        ge=1, description="views of all cells together; large sets get fewer views a cell, never under two"
+    )
     rotation_degrees: float = Field(ge=0, le=180)
     flips: bool
     zoom: float = Field(ge=0, lt=1)
@@ -69,7 +71,9 @@ class TrainingSettings(_Settings):
     validation_fraction: float = Field(gt=0, lt=0.5)
     dropout: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=1)
-    class_weights_from_ratio: float = Field(ge=1, description="classes are weighted when the largest is this many times the smallest")
+    class_weights_from_ratio: float = Field(
+        ge=1, description="classes are weighted when the largest is this many times the smallest"
+    )
     frozen: PhaseSettings
     fine_tuning: PhaseSettings
 

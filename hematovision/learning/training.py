@@ -87,7 +87,9 @@ class _Fit:
         size = min(self.phase.batch_size, len(part.rows))
         return [chunk for chunk in order.split(size) if len(chunk) > 1 or size == 1]
 
-    def train_epoch(self, part: Part, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR) -> float:
+    def train_epoch(
+        self, part: Part, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR
+    ) -> float:
         self.module.train()
         total = 0.0
         batches = self.batches(part)
@@ -132,13 +134,15 @@ class _Fit:
         for epoch in range(1, epochs + 1):
             training_loss = self.train_epoch(training, optimiser, schedule)
             loss, accuracy = self.validate(validation)
-            curves.append(Epoch(
+            curves.append(
+                Epoch(
                     phase=self.name,
                     epoch=epoch,
                     training_loss=training_loss,
                     validation_loss=loss,
                     validation_accuracy=accuracy,
-                ))
+                )
+            )
             if progress:
                 progress(epoch, epochs)
             since += 1

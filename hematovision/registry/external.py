@@ -7,16 +7,24 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.config import EvaluationSettings, ReadingSettings
-from hematovision.data.ingestion import Limits, read_source
+from hematovision.data.ingestion import Limits, Reading, read_source
+from hematovision.data.manifest import manifest_digest
 from hematovision.data.sources import open_source
 from hematovision.data.store import ImageStore
+from hematovision.data.synthetic.dataset import is_synthetic
 from hematovision.errors import GateRefused
 from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.evaluation.mistakes import most_confident_mistakes
+from hematovision.evaluation.report import render_report, show_mistakes
+from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent
 from hematovision.home import Home
 from hematovision.learning.training import Progress
+from hematovision.provenance import software_versions
+from hematovision.registry.candidate_report import Loader
 from hematovision.registry.mlflow_registry import fetch_model
+from hematovision.registry.package import ModelSpecification
 from hematovision.registry.predictor import Predictor
-from hematovision.registry.scoring import score_rows
+from hematovision.registry.scoring import Scored, score_rows
 
 
 class ExternalEvaluation(BaseModel):
@@ -73,7 +81,10 @@ def evaluate_elsewhere(
     )
     page = home.runs / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}" / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text("<html></html>")
+    content = _content(
+        model, path, read, scored, evaluation, predictor.specification, settings, Loader(store, reading.max_pixels)
+    )
+    page.write_text(render_report(content), encoding="utf-8")
     return ExternalEvaluation(
         evaluation=evaluation,
         without_counterpart=scored.without_counterpart,
@@ -81,4 +92,37 @@ def evaluate_elsewhere(
         model=model,
         data=str(path),
         report=str(page),
+    )
+
+
+def _content(
+    model: str,
+    path: Path,
+    read: Reading[None],
+    scored: Scored,
+    evaluation: Evaluation,
+    specification: ModelSpecification,
+    settings: EvaluationSettings,
+    load: Loader,
+) -> ReportContent:
+    found = most_confident_mistakes(
+        scored.rows, scored.truth, scored.answers.probabilities, specification.classes, limit=settings.mistakes_shown
+    )
+    counts = read.manifest["label"].value_counts().sort_index()
+    return ReportContent(
+        model=model,
+        evaluated_on="new data",
+        data=Data(
+            name=path.name,
+            version=manifest_digest(read.manifest),
+            source=str(path),
+            n=len(read.manifest),
+            synthetic=is_synthetic(path),
+            counts={str(label): {"evaluated": int(n)} for label, n in counts.items()},
+            quarantine=[LeftOut(path=row.path, reason=row.reason) for row in read.quarantine.itertuples()],
+            without_counterpart=scored.without_counterpart,
+        ),
+        evaluation=evaluation,
+        mistakes=show_mistakes(found, load, side=settings.thumbnail_side, quality=settings.thumbnail_quality),
+        provenance=Provenance(golden_digest=specification.golden_digest, libraries=software_versions()),
     )

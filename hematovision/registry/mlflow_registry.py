@@ -19,7 +19,17 @@ from hematovision.home import PROJECT, Home
 from hematovision.learning.training import Epoch
 
 CHALLENGER = "challenger"
-SERVING_LIBRARIES = ("mlflow", "openvino", "numpy", "pandas", "pillow", "opencv-python-headless", "pydantic", "scipy", "safetensors")
+SERVING_LIBRARIES = (
+    "mlflow",
+    "openvino",
+    "numpy",
+    "pandas",
+    "pillow",
+    "opencv-python-headless",
+    "pydantic",
+    "scipy",
+    "safetensors",
+)
 
 
 class Registration(BaseModel):
@@ -88,7 +98,11 @@ def register(
     from mlflow.types import ColSpec, Schema
 
     spec = json.loads((package / "spec.json").read_text())
-    columns = [ColSpec("string", "label"), *(ColSpec("double", label) for label in spec["classes"]), ColSpec("string", "error")]
+    columns = [
+        ColSpec("string", "label"),
+        *(ColSpec("double", label) for label in spec["classes"]),
+        ColSpec("string", "error"),
+    ]
     signature = ModelSignature(inputs=Schema([ColSpec("binary", "image")]), outputs=Schema(columns))
     with tempfile.TemporaryDirectory() as staging, tracking(home, name) as mlflow, mlflow.start_run() as run:
         folders = {"package": package, "reference": reference}  # MLflow keeps a folder under its own name
@@ -107,7 +121,9 @@ def register(
         created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
         client.update_model_version(name, created.version, description=description)
         client.set_registered_model_alias(name, CHALLENGER, created.version)
-    return Registration(name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id)
+    return Registration(
+        name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
+    )
 
 
 def fetch_model(home: Home, uri: str) -> Path:
@@ -125,7 +141,9 @@ def fetch_model(home: Home, uri: str) -> Path:
     if urlparse(uri).scheme not in ("models", "runs"):
         folder = Path(uri)
         if not (folder / "artifacts" / "package").is_dir():
-            raise UsageError(f"{uri} is no model: give models:/NAME/VERSION, models:/NAME@ALIAS or the folder of a logged model.")
+            raise UsageError(
+                f"{uri} is no model: give models:/NAME/VERSION, models:/NAME@ALIAS or the folder of a logged model."
+            )
         return folder
     logging.getLogger("alembic").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(home.tracking_uri)

@@ -59,7 +59,9 @@ class Predictor:
         network = core.compile_model(core.read_model(folder / NETWORK), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         return cls(specification, network)
 
-    def _read(self, pictures: Sequence[Callable[[], bytes]]) -> tuple[list[int], np.ndarray, list[dict[str, Any]], dict[int, str]]:
+    def _read(
+        self, pictures: Sequence[Callable[[], bytes]]
+    ) -> tuple[list[int], np.ndarray, list[dict[str, Any]], dict[int, str]]:
         spec = self.specification
         positions, pixels, measures, errors = [], [], [], {}
         for position, load in enumerate(pictures):

@@ -1,17 +1,16 @@
 """From a finished candidate to a registered version, with a summary that the command line prints."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.config import RunConfig
 from hematovision.data.decoding import encode_png
 from hematovision.data.synthetic.dataset import draw_planned
 from hematovision.data.synthetic.scanner import load_scanners
-from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
@@ -55,14 +54,20 @@ class FoldsSummary(_Part):
     macro_f1: Interval
 
 
-class RunSummary(_Part):
-    """What a run ends with; `hematovision run --json` prints it."""
+class CandidateSummary(_Part):
+    """A trained and evaluated model without a version; `report` and `package` are where they lie."""
 
     data: DataSummary
     golden: GoldenSummary
     cross_validation: FoldsSummary
-    model: Registration
     report: str
+    package: str
+
+
+class RunSummary(CandidateSummary):
+    """What a run ends with; `hematovision run --json` prints it."""
+
+    model: Registration
 
 
 def flat_settings(config: RunConfig) -> dict[str, str]:
@@ -71,7 +76,8 @@ def flat_settings(config: RunConfig) -> dict[str, str]:
     def flatten(prefix: str, value: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
             return {prefix: str(value)[:500]}
-        return {name: text for key, below in value.items() for name, text in flatten(f"{prefix}.{key}" if prefix else key, below).items()}
+        below = (flatten(f"{prefix}.{key}" if prefix else key, part) for key, part in value.items())
+        return {name: text for part in below for name, text in part.items()}
 
     return flatten("", config.model_dump())
 
@@ -85,73 +91,46 @@ def _metrics(cross_validation: CrossValidation, golden: Evaluation) -> dict[str,
         "fold_accuracy": cross_validation.accuracy,
         "fold_macro_f1": cross_validation.macro_f1,
     }
-    named = {f"{name}{end}": getattr(figure, part) for name, figure in figures.items() for end, part in (("", "value"), ("_low", "low"), ("_high", "high"))}
-    recalls = {f"golden_recall_{label}": scores.recall.value for label, scores in golden.per_class.items() if scores.recall}
+    ends = (("", "value"), ("_low", "low"), ("_high", "high"))
+    named = {f"{name}{end}": getattr(figure, part) for name, figure in figures.items() for end, part in ends}
+    recalls = {
+        f"golden_recall_{label}": scores.recall.value for label, scores in golden.per_class.items() if scores.recall
+    }
     return {**named, **recalls, "golden_n": golden.n}
 
 
-def _description(golden: Evaluation, version: DataVersion, synthetic: bool) -> str:
+def _description(golden: Evaluation, version: str, synthetic: bool) -> str:
     lines = [
         "**Synthetic data only: says nothing about real cells.**" if synthetic else "",
-        f"Golden set: accuracy {golden.accuracy.value:.3f} (95 % {golden.accuracy.low:.3f}–{golden.accuracy.high:.3f}), "
-        f"macro-F1 {golden.macro_f1.value:.3f}, n = {golden.n}.",
+        f"Golden set: accuracy {golden.accuracy.value:.3f} "
+        f"(95 % {golden.accuracy.low:.3f}–{golden.accuracy.high:.3f}), macro-F1 {golden.macro_f1.value:.3f}, n = {golden.n}.",
         f"Data {version}. The report is `report.html` among the artifacts of the source run.",
         "Not a medical device: the final word is a person's.",
     ]
     return "\n\n".join(line for line in lines if line)
 
 
-def publish(
+def keep_candidate(
     home: Home,
-    manifest: pd.DataFrame,
-    quarantined: int,
     package: Path,
-    reference: Path,
     report: str,
+    cells: int,
+    quarantined: int,
     cross_validation: CrossValidation,
     golden: Evaluation,
-    curves: Sequence[Epoch],
-    version: DataVersion,
-    config: RunConfig,
-    *,
-    pipeline_run: str,
-) -> RunSummary:
-    """Register a candidate as `challenger` and keep its report beside the runs."""
+    source: str,
+) -> CandidateSummary:
+    """Keep a candidate's package and report below the home's runs, named by the model's digest, and sum them up."""
     specification = verify_package(package)
-    scanner = load_scanners(CONFIGS / "scanners.yaml")[config.synthetic.scanner]
-    example = encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
-    tags = {
-        "data_version": str(version),
-        "manifest_digest": specification.manifest_digest,
-        "golden_digest": specification.golden_digest,
-        "git_commit": git_commit(),
-        "zenml_run": pipeline_run,
-        "model_digest": package_digest(package),
-        "synthetic": str(specification.synthetic).lower(),
-    }
-    evidence = Evidence(
-        flat_settings(config),
-        _metrics(cross_validation, golden),
-        curves,
-        {
-            "report.html": report,
-            "evaluation/golden.json": golden.model_dump_json(indent=2),
-            "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
-            "data/manifest.csv": manifest.to_csv(index=False),
-        },
-        tags,
-    )
-    registered = register(
-        home, config.registry.model_name, package, reference, example, evidence, _description(golden, version, specification.synthetic)
-    )
-    page = home.runs / f"{registered.name}-v{registered.version}" / "report.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
+    folder = home.runs / f"candidate-{package_digest(package)[:12]}"
+    shutil.copytree(package, folder / "package", dirs_exist_ok=True)
+    page = folder / "report.html"
     page.write_text(report, encoding="utf-8")
-    return RunSummary(
+    return CandidateSummary(
         data=DataSummary(
-            source=config.data,
-            version=str(version),
-            n=len(manifest),
+            source=source,
+            version=specification.data_version,
+            n=cells,
             quarantined=quarantined,
             classes=specification.classes,
             synthetic=specification.synthetic,
@@ -163,8 +142,48 @@ def publish(
             accuracy=cross_validation.accuracy,
             macro_f1=cross_validation.macro_f1,
         ),
-        model=registered,
         report=str(page),
+        package=str(folder / "package"),
     )
 
 
+def _example(config: RunConfig) -> bytes:
+    """A generated cell: an input example must not carry a patient's picture into the registry."""
+    scanner = load_scanners(CONFIGS / "scanners.yaml")[config.synthetic.scanner]
+    return encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
+
+
+def publish(
+    home: Home,
+    candidate: CandidateSummary,
+    package: Path,
+    reference: Path,
+    documents: Mapping[str, str],
+    cross_validation: CrossValidation,
+    golden: Evaluation,
+    curves: Sequence[Epoch],
+    config: RunConfig,
+    *,
+    pipeline_run: str,
+) -> RunSummary:
+    """Register a candidate as `challenger`; `documents` are text artifacts by path, such as the report."""
+    specification = verify_package(package)
+    tags = {
+        "data_version": specification.data_version,
+        "manifest_digest": specification.manifest_digest,
+        "golden_digest": specification.golden_digest,
+        "git_commit": git_commit(),
+        "zenml_run": pipeline_run,
+        "model_digest": package_digest(package),
+        "synthetic": str(specification.synthetic).lower(),
+    }
+    evaluations = {
+        "evaluation/golden.json": golden.model_dump_json(indent=2),
+        "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
+    }
+    evidence = Evidence(
+        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, tags
+    )
+    description = _description(golden, specification.data_version, specification.synthetic)
+    registered = register(home, config.registry.model_name, package, reference, _example(config), evidence, description)
+    return RunSummary(**candidate.model_dump(), model=registered)

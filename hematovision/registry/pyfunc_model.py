@@ -17,7 +17,9 @@ class HematoVisionModel(PythonModel):  # type: ignore[misc]
         """Verify and compile the package that was logged."""
         self.predictor = Predictor.load(Path(context.artifacts["package"]))
 
-    def predict(self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
         """One row a picture, in order; an unreadable one has no label and says why in `error`."""
         loads = [lambda data=data: bytes(data) for data in model_input["image"]]
         answers = self.predictor.answer(loads)

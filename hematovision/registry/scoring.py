@@ -30,7 +30,9 @@ class Scored:
     without_counterpart: dict[str, int]
 
 
-def score_rows(predictor: Predictor, rows: pd.DataFrame, store: ImageStore, *, progress: Progress | None = None) -> Scored:
+def score_rows(
+    predictor: Predictor, rows: pd.DataFrame, store: ImageStore, *, progress: Progress | None = None
+) -> Scored:
     """Answer manifest rows and pair the answers with their labels.
 
     Raises:
@@ -42,8 +44,8 @@ def score_rows(predictor: Predictor, rows: pd.DataFrame, store: ImageStore, *, p
     missing = Counter(rows.loc[~rows["label"].isin(list(matched)), "label"])
     if scored.empty:
         raise GateRefused(
-            f"None of the labels ({', '.join(sorted(set(rows['label'])))}) is a class of the model ({', '.join(classes)}): "
-            "there is nothing to score."
+            f"None of the labels ({', '.join(sorted(set(rows['label'])))}) is a class of the model "
+            f"({', '.join(classes)}): there is nothing to score."
         )
     truth = np.array([classes.index(matched[label]) for label in scored["label"]], dtype=np.int64)
     loads = [lambda sha256=sha256: store.read(sha256) for sha256 in scored["sha256"]]

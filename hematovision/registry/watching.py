@@ -77,7 +77,9 @@ class Monitored(BaseModel):
     evidently: dict[str, str]
 
 
-def write_monitoring(home: Home, watched: Watched, pictures: Sequence[Picture], model: str, data: str, *, shown: int) -> Monitored:
+def write_monitoring(
+    home: Home, watched: Watched, pictures: Sequence[Picture], model: str, data: str, *, shown: int
+) -> Monitored:
     """Write the pages of a verdict below the home's runs, each check in a folder of its own."""
     answers, reference = watched.answers, watched.reference
     observed = reference.observe(answers.embedding, answers.statistics[IMAGE_STATISTICS], answers.probabilities)

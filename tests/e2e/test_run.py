@@ -32,7 +32,11 @@ def test_the_summary_tells_what_the_interface_promises(trained: dict[str, Any], 
     assert len(trained["data"]["classes"]) == 8
     assert trained["golden"]["n"] + trained["cross_validation"]["n"] == 192
     assert trained["cross_validation"]["folds"] == 2
-    for figure in (trained["golden"]["accuracy"], trained["golden"]["macro_f1"], trained["cross_validation"]["accuracy"]):
+    for figure in (
+        trained["golden"]["accuracy"],
+        trained["golden"]["macro_f1"],
+        trained["cross_validation"]["accuracy"],
+    ):
         assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
     assert trained["golden"]["accuracy"]["value"] > 0.4, "eight classes by chance give 0.125"
     assert trained["seconds"] > 0
@@ -62,7 +66,9 @@ def test_no_pickle_is_anywhere_in_the_model(trained: dict[str, Any]) -> None:
     assert {"model.onnx", "model.safetensors", "spec.json", "input_example.json", "MLmodel"} <= names
 
 
-def test_another_process_gets_the_same_probabilities(trained: dict[str, Any], cells: Path, hematovision: Command, tmp_path: Path) -> None:
+def test_another_process_gets_the_same_probabilities(
+    trained: dict[str, Any], cells: Path, hematovision: Command, tmp_path: Path
+) -> None:
     images = sorted(map(str, (cells / "images").rglob("*.bmp")))[::20]
     told = hematovision("predict", "--model", trained["model"]["uri"], *images)
     assert told.code == 0, told.errors
@@ -77,7 +83,9 @@ def test_another_process_gets_the_same_probabilities(trained: dict[str, Any], ce
         assert sum(expected) == pytest.approx(1)
 
 
-def test_an_unchanged_run_is_cached_and_registers_nothing_new(trained: dict[str, Any], hematovision: Command, cells: Path) -> None:
+def test_an_unchanged_run_is_cached_and_registers_nothing_new(
+    trained: dict[str, Any], hematovision: Command, cells: Path
+) -> None:
     again = hematovision("run", "--data", cells)
     assert again.code == 0, again.errors
     assert again.document["model"] == trained["model"]
@@ -92,7 +100,9 @@ def test_the_report_stands_alone_and_says_what_the_data_are(trained: dict[str, A
     assert "<svg" in page
 
 
-def test_evaluation_on_another_scanner_is_scored_by_class(trained: dict[str, Any], hematovision: Command, tmp_path: Path) -> None:
+def test_evaluation_on_another_scanner_is_scored_by_class(
+    trained: dict[str, Any], hematovision: Command, tmp_path: Path
+) -> None:
     assert hematovision("data", "generate", tmp_path / "b", "--scanner", "B", "--seed", "99", "--slides", "2").code == 0
     ended = hematovision("evaluate", "--model", trained["model"]["uri"], "--data", tmp_path / "b")
     assert ended.code == 0, ended.errors
@@ -101,9 +111,14 @@ def test_evaluation_on_another_scanner_is_scored_by_class(trained: dict[str, Any
     assert ended.document["without_counterpart"] == {}
 
 
-def test_monitoring_tells_own_cells_from_another_scanner(trained: dict[str, Any], hematovision: Command, tmp_path: Path) -> None:
+def test_monitoring_tells_own_cells_from_another_scanner(
+    trained: dict[str, Any], hematovision: Command, tmp_path: Path
+) -> None:
     assert hematovision("data", "generate", tmp_path / "same", "--seed", "77", "--slides", "8").code == 0
-    assert hematovision("data", "generate", tmp_path / "other", "--seed", "77", "--slides", "8", "--scanner", "C").code == 0
+    assert (
+        hematovision("data", "generate", tmp_path / "other", "--seed", "77", "--slides", "8", "--scanner", "C").code
+        == 0
+    )
     same = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "same")
     other = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "other")
     assert same.code == other.code == 0, same.errors + other.errors
@@ -116,7 +131,9 @@ def test_monitoring_tells_own_cells_from_another_scanner(trained: dict[str, Any]
     assert "evidently" in Path(other.document["evidently"]["html"]).read_text().lower()
 
 
-def test_an_altered_model_is_not_loaded(trained: dict[str, Any], hematovision: Command, cells: Path, tmp_path: Path) -> None:
+def test_an_altered_model_is_not_loaded(
+    trained: dict[str, Any], hematovision: Command, cells: Path, tmp_path: Path
+) -> None:
     import shutil
 
     from hematovision.registry.mlflow_registry import fetch_model

@@ -66,7 +66,10 @@ def test_it_learns_and_leaves_frozen_blocks_as_they_were(features: Features, bac
     assert (logits.argmax(1) == np.arange(36, CELLS) % 3).mean() > 0.8
     for name, tensor in backbone.lower.state_dict().items():
         assert torch.equal(tensor, trained.network.lower.state_dict()[name]), name
-    assert any(not torch.equal(tensor, trained.network.upper.state_dict()[name]) for name, tensor in backbone.upper.state_dict().items())
+    assert any(
+        not torch.equal(tensor, trained.network.upper.state_dict()[name])
+        for name, tensor in backbone.upper.state_dict().items()
+    )
 
 
 def test_patience_stops_a_phase_and_the_best_state_returns(features: Features, backbone: Backbone) -> None:

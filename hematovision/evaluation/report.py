@@ -1,0 +1,118 @@
+"""The report: one HTML file that needs nothing else, for screen, dark screen and paper."""
+
+from collections.abc import Sequence
+
+from hematovision.errors import HematoVisionError
+from hematovision.evaluation import plots
+from hematovision.evaluation.intervals import Interval
+from hematovision.evaluation.metrics import Evaluation
+from hematovision.evaluation.mistakes import Mistake
+from hematovision.evaluation.pictures import Load, Picture, picture
+from hematovision.evaluation.report_content import ReportContent, ShownMistake
+from hematovision.evaluation.svg import inline
+
+_FEW_GROUPS = 10  # below this, Student's t and not the data sets the width of an interval
+
+_PERCENT = "\N{NO-BREAK SPACE}%"
+
+
+def show_mistakes(mistakes: Sequence[Mistake], load: Load, *, side: int, quality: int) -> list[ShownMistake]:
+    """Mistakes with thumbnails, their longer side `side` pixels; `load` gives the RGB image of a sha256."""
+    return [
+        ShownMistake(mistake=m, picture=picture(load(m.sha256), m.path, side=side, quality=quality)) for m in mistakes
+    ]
+
+
+def render_report(report: ReportContent) -> str:
+    """The page as one string of HTML: no script, no request, and every name in it escaped.
+
+    Raises:
+        HematoVisionError: a picture that is not a data URI, which would make the page load something.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    _check_pictures(report)
+    environment = Environment(
+        loader=PackageLoader("hematovision.evaluation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, interval=interval_words, digits=digits, ascending=ascending)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        data=report.data,
+        evaluation=report.evaluation,
+        figures=_figures(report),
+        notes=notes(report.evaluation),
+        level=f"{100 * report.evaluation.confidence:g} %",
+    )
+
+
+def percent(share: float) -> str:
+    """0.9876 → `98.8 %`; less than a whole is never rounded up to 100 %."""
+    shown = f"{100 * share:.1f}"
+    return ("99.9" if shown == "100.0" and share < 1 else shown) + _PERCENT
+
+
+def digits(value: float) -> str:
+    """Three decimals; less than a whole is never rounded up to 1."""
+    shown = f"{value:.3f}"
+    return "0.999" if shown == "1.000" and value < 1 else shown
+
+
+def interval_words(interval: Interval | None, *, shares: bool = True) -> str:
+    """The limits as `97.7 – 99.4 %` or `0.012 – 0.034`; a dash where there is nothing to say."""
+    if interval is None:
+        return "–"
+    if not shares:
+        return f"{digits(interval.low)}\N{NO-BREAK SPACE}– {digits(interval.high)}"
+    return f"{percent(interval.low).removesuffix(_PERCENT)}\N{NO-BREAK SPACE}– {percent(interval.high)}"
+
+
+def ascending(evaluation: Evaluation) -> list[str]:
+    """Class names, the lowest F1 first and classes without a cell last."""
+    found = {name: scores.f1.value if scores.f1 else 2.0 for name, scores in evaluation.per_class.items()}
+    return sorted(found, key=lambda name: (found[name], name))
+
+
+def notes(evaluation: Evaluation) -> list[str]:
+    """What a reader must know before trusting the numbers, in plain words."""
+    said = []
+    if evaluation.groups is not None and evaluation.groups < evaluation.n:
+        said.append(
+            f"The {evaluation.n} cells come from {evaluation.groups} groups (slides, photographs or patients). Cells "
+            f"of a group resemble each other: for the intervals they count as {evaluation.effective_n:.0f} independent "
+            "cells."
+        )
+        if evaluation.groups < _FEW_GROUPS:
+            said.append("So few groups say little about the next slide: the intervals are wide, and rightly so.")
+    if evaluation.absent:
+        said.append(
+            f"Without a cell of {', '.join(evaluation.absent)}, macro scores are means over the other classes and no "
+            "AUROC is given."
+        )
+    return said
+
+
+def _figures(report: ReportContent) -> dict[str, str]:
+    """Inline SVG by name; what has nothing to show is an empty string."""
+    training, folds = report.training, report.cross_validation
+    drawn = {
+        "counts": plots.class_counts(report.data.counts) if report.data.counts else "",
+        "confusion": plots.confusion_matrix(report.evaluation),
+        "reliability": plots.reliability(report.evaluation),
+        "classes": plots.class_f1(report.evaluation),
+        "folds": plots.folds(folds) if folds else "",
+        "curves": plots.learning_curves(training.curves) if training and training.curves else "",
+    }
+    return {name: inline(document, prefix=name) if document else "" for name, document in drawn.items()}
+
+
+def _check_pictures(report: ReportContent) -> None:
+    shown: list[Picture] = [m.picture for m in report.mistakes]
+    shown += [cell for cells in report.data.contact_sheet.values() for cell in cells]
+    for cell in shown:
+        if not cell.src.startswith("data:image/"):
+            raise HematoVisionError(f"{cell.path}: the report takes pictures as data URIs only, got {cell.src[:40]!r}")
