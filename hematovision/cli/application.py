@@ -7,7 +7,8 @@ import typer
 
 app = typer.Typer(
     name="hematovision",
-    help="From labelled pictures of blood cells to a model a laboratory may trust. Not a medical device: the final word is a person's.",
+    help="From labelled pictures of blood cells to a model a laboratory may trust. "
+    "Not a medical device: the final word is a person's.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -22,8 +23,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="PATH",
-        help="A folder of classes (flat, or with train/test folders), a MedMNIST .npz, Pascal VOC photographs, or a CSV manifest; "
-        "recognised by itself. Without it, the embedded synthetic set.",
+        help="A folder of classes (flat, or with train/test folders), a MedMNIST .npz, Pascal VOC photographs, or a "
+        "CSV manifest; recognised by itself. Without it, the embedded synthetic set.",
     ),
 ]
 Config = Annotated[

@@ -12,6 +12,7 @@ from typing import Any
 
 from hematovision.cli.output import command
 from hematovision.errors import HematoVisionError, UsageError
+from hematovision.home import Home, locate_home
 
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120
@@ -57,28 +58,29 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.kill()
 
 
+def _arguments(name: str, port: int, home: Home) -> list[str]:
+    where = ["--port", str(port)]
+    if name == "zenml":
+        return [_executable("zenml"), "login", "--local", "--blocking", "--ip-address", HOST, *where]
+    stores = ["--backend-store-uri", home.tracking_uri, "--artifacts-destination", home.artifacts.as_uri()]
+    return [_executable("mlflow"), "server", "--host", HOST, *where, *stores, "--workers", "1"]
+
+
 def serve(mlflow_port: int, zenml_port: int, config: Path | None, *, as_json: bool) -> None:
     """Start both, say where they are, and stop them on Ctrl-C."""
     with command(as_json) as output, ExitStack() as stack:
         from hematovision.config import load_config
-        from hematovision.home import locate_home
 
         load_config(config)
         home = locate_home()
-        commands = {
-            "mlflow": (mlflow_port, [
-                _executable("mlflow"), "server", "--host", HOST, "--port", str(mlflow_port),
-                "--backend-store-uri", home.tracking_uri, "--artifacts-destination", home.artifacts.as_uri(), "--workers", "1",
-            ]),
-            "zenml": (zenml_port, [_executable("zenml"), "login", "--local", "--blocking", "--ip-address", HOST, "--port", str(zenml_port)]),
-        }  # fmt: skip
+        ports = {"mlflow": mlflow_port, "zenml": zenml_port}
         processes = {}
-        for name, (port, arguments) in commands.items():
+        for name, port in ports.items():
             _free(port)
             log = home.root / f"{name}-ui.log"
             stream = stack.enter_context(log.open("wb"))
             process = subprocess.Popen(
-                arguments, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=os.environ
+                _arguments(name, port, home), stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=os.environ
             )
             stack.callback(_stop, process)
             processes[name] = (process, port, log)

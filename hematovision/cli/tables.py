@@ -24,6 +24,10 @@ def _facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
     console.print(table)
 
 
+def _scores(part: Mapping[str, Any]) -> str:
+    return f"accuracy {interval(part['accuracy'])}\nmacro-F1 {interval(part['macro_f1'])}"
+
+
 def _evidence(document: Mapping[str, Any]) -> dict[str, str]:
     data, golden, folds = document["data"], document["golden"], document["cross_validation"]
     source = escape(data["source"]) + (
@@ -33,8 +37,8 @@ def _evidence(document: Mapping[str, Any]) -> dict[str, str]:
         "data": source,
         "data version": data["version"],
         "cells": f"{data['n']} in {len(data['classes'])} classes, {data['quarantined']} quarantined",
-        f"golden set, n = {golden['n']}": f"accuracy {interval(golden['accuracy'])}   macro-F1 {interval(golden['macro_f1'])}",
-        f"{folds['folds']} folds, n = {folds['n']}": f"accuracy {interval(folds['accuracy'])}   macro-F1 {interval(folds['macro_f1'])}",
+        f"golden set, n = {golden['n']}": _scores(golden),
+        f"{folds['folds']} folds, n = {folds['n']}": _scores(folds),
     }
 
 

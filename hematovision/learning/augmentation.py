@@ -1,11 +1,14 @@
-"""Views of a training cell: rotated, flipped, zoomed, shifted, brighter, paler. Never used outside the training side."""
+"""Views of a training cell: rotated, flipped, zoomed, shifted, recoloured. Never used outside the training side."""
 
 import hashlib
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hematovision.learning.settings import AugmentationSettings
+
+FloatArray = NDArray[np.float64]
 
 
 def view_generator(sha256: str, view: int, seed: int) -> np.random.Generator:
@@ -14,14 +17,14 @@ def view_generator(sha256: str, view: int, seed: int) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint64))
 
 
-def _affine(side: int, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
+def _affine(side: int, generator: np.random.Generator, settings: AugmentationSettings) -> FloatArray:
     angle = generator.uniform(-settings.rotation_degrees, settings.rotation_degrees)
     scale = 1 + generator.uniform(-settings.zoom, settings.zoom)
-    matrix = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, scale)
+    matrix: FloatArray = np.array(cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), angle, scale))
     matrix[:, 2] += generator.uniform(-settings.shift, settings.shift, 2) * side
     if settings.flips and generator.random() < 0.5:
         matrix = matrix @ np.array([[-1, 0, side - 1], [0, 1, 0], [0, 0, 1]], dtype=float)
-    return np.asarray(matrix)
+    return matrix
 
 
 def _recolour(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
@@ -32,7 +35,8 @@ def _recolour(image: np.ndarray, generator: np.random.Generator, settings: Augme
     contrast = 1 + generator.uniform(-settings.contrast, settings.contrast)
     brightness = 1 + generator.uniform(-settings.brightness, settings.brightness)
     centre = pixels.mean()
-    return np.clip(((pixels - centre) * contrast + centre) * brightness * 255 + 0.5, 0, 255).astype(np.uint8)
+    changed: np.ndarray = np.clip(((pixels - centre) * contrast + centre) * brightness * 255 + 0.5, 0, 255)
+    return changed.astype(np.uint8)
 
 
 def augment(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:

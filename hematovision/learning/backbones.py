@@ -64,7 +64,7 @@ def load_backbone(settings: BackboneSettings, *, seed: int) -> Backbone:
 
     if settings.name not in CUTS:
         raise UsageError(f"backbone.name: no backbone {settings.name!r}; known: {', '.join(sorted(CUTS))}.")
-    published = get_model_weights(settings.name).IMAGENET1K_V1  # type: ignore[attr-defined]
+    published = get_model_weights(settings.name).IMAGENET1K_V1
     network = get_model(settings.name, weights=None)
     if settings.weights == "none":
         initialise(network, torch.Generator().manual_seed(seed))

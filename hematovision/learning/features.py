@@ -81,7 +81,7 @@ class FeatureCache:
 
 @dataclass(frozen=True)
 class Features:
-    """taps: (N, V, C, h, w) float16, what fine-tuning starts from; pooled: (N, V, D) float32, what the head starts from."""
+    """taps (N, V, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
 
     taps: np.ndarray
     pooled: np.ndarray
@@ -98,7 +98,7 @@ class _TwoOutputs(nn.Module):
 
 
 def embed(taps: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation of each channel, (N, C, h, w) → (N, 2C) float32: an embedding no training has touched."""
+    """Mean and deviation of each channel, (N, C, h, w) → (N, 2C) float32: an embedding no training has touched."""
     maps = taps.astype(np.float32)
     return np.concatenate([maps.mean((2, 3)), maps.std((2, 3))], axis=1)
 

@@ -160,7 +160,7 @@ def run_fold(
 def out_of_fold_logits(
     manifest: pd.DataFrame, outcomes: Sequence[FoldOutcome]
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """All folds together: development rows, their class numbers (N,), and logits (N, C) by networks that never saw them."""
+    """All folds: development rows, their class numbers (N,), and logits (N, C) by networks that never saw them."""
     rows = manifest.set_index("path", drop=False).loc[[path for outcome in outcomes for path in outcome.paths]]
     classes = class_names(manifest)
     truth = np.array([classes.index(label) for label in rows["label"]], dtype=np.int64)

@@ -85,7 +85,7 @@ class _Fit:
     def batches(self, part: Part) -> list[torch.Tensor]:
         order = torch.randperm(len(part.rows), generator=self.generator)
         size = min(self.phase.batch_size, len(part.rows))
-        return [chunk for chunk in order.split(size) if len(chunk) > 1 or size == 1]
+        return [chunk for chunk in torch.split(order, size) if len(chunk) > 1 or size == 1]
 
     def train_epoch(
         self, part: Part, optimiser: torch.optim.Optimizer, schedule: torch.optim.lr_scheduler.LambdaLR

@@ -1,4 +1,4 @@
-"""Pretrained weights: found in torch's hub folder, else in an installed offline package, else downloaded, else a clear error."""
+"""Pretrained weights: in torch's hub folder, else in an installed offline package, else downloaded, else an error."""
 
 import hashlib
 import importlib.util
@@ -55,7 +55,7 @@ def state_dict(weights: Any) -> dict[str, Any]:
     """The state dictionary of a torchvision weights enum member, its digest checked, loaded without pickle.
 
     Raises:
-        HematoVisionError: not on this machine and not to be downloaded (the message names the file and its place), or altered.
+        HematoVisionError: altered, or neither here nor to be downloaded; the message names the file and its place.
     """
     file_name = Path(weights.url).name
     seed_offline(file_name)

@@ -1,4 +1,4 @@
-"""Owns what a model is once trained: a folder of files that cannot run code, its predictor, its place in the MLflow registry.
+"""Owns what a model is once trained: files that cannot run code, their predictor, their place in the MLflow registry.
 
 Never trains, never decides a promotion.
 """

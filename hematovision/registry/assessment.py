@@ -75,7 +75,8 @@ def evaluate_golden(
     predictor = Predictor.load(package)
     if predictor.specification.golden_digest != golden.digest:
         raise GateRefused(
-            f"The model was made beside golden set {predictor.specification.golden_digest[:12]}, not {golden.digest[:12]}."
+            f"The model was made beside golden set {predictor.specification.golden_digest[:12]}, "
+            f"not {golden.digest[:12]}."
         )
     rows = manifest[manifest["split"] == GOLDEN].sort_values("path", kind="stable")
     scored = score_rows(predictor, rows, store, progress=progress)

@@ -95,10 +95,10 @@ def register(
     """
     import pandas as pd
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
     spec = json.loads((package / "spec.json").read_text())
-    columns = [
+    columns: list[ColSpec | TensorSpec] = [
         ColSpec("string", "label"),
         *(ColSpec("double", label) for label in spec["classes"]),
         ColSpec("string", "error"),

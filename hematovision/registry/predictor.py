@@ -63,7 +63,8 @@ class Predictor:
         self, pictures: Sequence[Callable[[], bytes]]
     ) -> tuple[list[int], np.ndarray, list[dict[str, Any]], dict[int, str]]:
         spec = self.specification
-        positions, pixels, measures, errors = [], [], [], {}
+        positions, pixels, measures = [], [], []
+        errors: dict[int, str] = {}
         for position, load in enumerate(pictures):
             try:
                 image = decode(load(), max_pixels=spec.max_pixels, min_side=spec.min_side)
@@ -81,7 +82,8 @@ class Predictor:
     ) -> Answers:
         """Answer pictures given as functions that yield their encoded bytes; an unreadable one becomes an error."""
         positions: list[int] = []
-        logits, embedding, measures, errors = [], [], [], {}
+        logits, embedding, measures = [], [], []
+        errors: dict[int, str] = {}
         for start in range(0, len(pictures), batch_size):
             found, pixels, measured, failed = self._read(pictures[start : start + batch_size])
             positions += [start + position for position in found]
@@ -97,7 +99,7 @@ class Predictor:
         return Answers(
             np.array(positions, dtype=int),
             stacked,
-            softmax(stacked, self.specification.temperature),
+            softmax(stacked.astype(np.float64), self.specification.temperature),
             np.concatenate(embedding) if embedding else np.empty((0, 0), np.float32),
             pd.DataFrame(measures),
             errors,

@@ -103,7 +103,8 @@ def _description(golden: Evaluation, version: str, synthetic: bool) -> str:
     lines = [
         "**Synthetic data only: says nothing about real cells.**" if synthetic else "",
         f"Golden set: accuracy {golden.accuracy.value:.3f} "
-        f"(95 % {golden.accuracy.low:.3f}–{golden.accuracy.high:.3f}), macro-F1 {golden.macro_f1.value:.3f}, n = {golden.n}.",
+        f"(95 % {golden.accuracy.low:.3f}–{golden.accuracy.high:.3f}), "
+        f"macro-F1 {golden.macro_f1.value:.3f}, n = {golden.n}.",
         f"Data {version}. The report is `report.html` among the artifacts of the source run.",
         "Not a medical device: the final word is a person's.",
     ]

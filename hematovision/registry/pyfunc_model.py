@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from hematovision.registry.predictor import Predictor
 
 
-class HematoVisionModel(PythonModel):  # type: ignore[misc]
+class HematoVisionModel(PythonModel):
     """Takes a table with one column `image` (encoded bytes); gives label, one probability a class, and error."""
 
     def load_context(self, context: PythonModelContext) -> None:

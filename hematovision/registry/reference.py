@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from hematovision.evaluation.calibration import softmax
@@ -30,7 +31,7 @@ def write_reference(
     reference = build_reference(
         embed(cached.taps[:, 0]),
         rows[IMAGE_STATISTICS].reset_index(drop=True),
-        softmax(logits, temperature),
+        softmax(logits, temperature).astype(np.float32),
         class_names(manifest),
         settings=settings,
         seed=seed,

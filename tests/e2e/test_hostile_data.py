@@ -1,4 +1,4 @@
-"""What a user may point the command at by mistake or malice: a clear message, the right exit code, the good files done."""
+"""What a user may point the command at, by mistake or malice: a clear message, the right exit code, good files done."""
 
 import resource
 import subprocess
@@ -93,7 +93,7 @@ def test_memory_stays_low_beside_a_bomb(mixed: Path, small: Path) -> None:
     [
         (lambda root: class_folder(root, 1), 3, "class"),
         (lambda root: root.mkdir(), 2, "holds no images"),
-        (lambda root: None, 2, "no such file or folder"),
+        (lambda _: None, 2, "no such file or folder"),
         (lambda root: (root.mkdir(), (root / "a.png").write_text("text"), None), 2, "class"),
     ],
     ids=["one class", "empty folder", "no path", "no class folders"],
@@ -162,7 +162,7 @@ def test_prediction_answers_what_it_can(trained: dict[str, Any], mixed: Path, he
         ("predict", "--model", "/not/there", "."),
         ("run", "--data", "/not/there"),
         ("data", "show", "/not/there"),
-        ("data", "generate", "/tmp/never-made", "--scanner", "Z"),
+        ("data", "generate", "never-made", "--scanner", "Z"),
     ],
     ids=lambda arguments: " ".join(arguments[:3]),
 )

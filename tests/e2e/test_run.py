@@ -1,4 +1,4 @@
-"""From cells to a registered challenger, by the command a user types, on the real ZenML, MLflow, GX, DVC and Evidently."""
+"""From cells to a registered challenger, by the command a user types, on the real stack."""
 
 import json
 import os

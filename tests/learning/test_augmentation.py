@@ -34,13 +34,8 @@ def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSet
 
 
 def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndarray) -> None:
-    nothing = chosen.model_copy(
-        update={
-            name: 0.0
-            for name in ("rotation_degrees", "zoom", "shift", "brightness", "contrast", "saturation", "hue_degrees")
-        }
-        | {"flips": False}
-    )
+    strengths = ("rotation_degrees", "zoom", "shift", "brightness", "contrast", "saturation", "hue_degrees")
+    nothing = chosen.model_copy(update={**dict.fromkeys(strengths, 0.0), "flips": False})
     assert np.abs(augment(cell, view_generator("a", 1, 1), nothing).astype(int) - cell).max() <= 1
 
 

@@ -1,4 +1,4 @@
-"""The two phases: reproducible in any company, weighted where classes are uneven, stopped early, blind to golden cells."""
+"""The two phases: reproducible in any company, weighted where classes are uneven, stopped early."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,6 +1,7 @@
 """Lay one picture on another and measure how much of their detail agrees."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ from hematovision.data.duplicates.symmetry import without_round_shape
 Matrix = npt.NDArray[np.float64]
 
 _REFINING_BLUR = 5  # pixels of the filter OpenCV refines through, its default
+_CLEAR_ALIGNMENT = 0.75  # coarse correlation that no other hypothesis need be tried against
 _LEAST_LEFT = 0.15  # share of the detail that must not be round: below it ripples and noise decide
 
 
@@ -77,8 +79,8 @@ def _coarse(first: Array, second: Array, hypotheses: list[Hypothesis]) -> tuple[
     reference = scipy.fft.rfft2(first, (size, size))
     norm = float(np.linalg.norm(first)) + 1e-6
     best, matrix = -1.0, np.eye(2, 3)
-    for hypothesis in hypotheses:
-        for half_turn in (0.0, np.pi):
+    for hypothesis, half_turn in product(hypotheses, (0.0, np.pi)):
+        if best < _CLEAR_ALIGNMENT:
             guess = _matrix(hypothesis, half_turn, first.shape, second.shape, (0.0, 0.0))
             moved = _warp(second, guess, width, height)
             surface = scipy.fft.irfft2(reference * np.conj(scipy.fft.rfft2(moved, (size, size))), (size, size))
@@ -142,7 +144,7 @@ def _independent_pixels(a: Array, b: Array, count: int) -> float:
     """Effective sample size of a correlation of two smooth fields (Bartlett's formula in two dimensions)."""
     import scipy.fft
 
-    size = [2 * n for n in a.shape]
+    size = [scipy.fft.next_fast_len(n * 3 // 2) for n in a.shape]  # lags beyond half the picture carry nothing
     power = [np.abs(scipy.fft.rfft2(x, size)) ** 2 for x in (a, b)]
     lags = scipy.fft.irfft2(power[0], size) * scipy.fft.irfft2(power[1], size)
     return count / max(1.0, float(lags.sum()) / (count * count))

@@ -90,7 +90,7 @@ def inexact(source: str) -> list[str]:
         if isinstance(node, ast.Attribute):
             on_numpy = isinstance(node.value, ast.Name) and node.value.id == "np"
             on_math = isinstance(node.value, ast.Name) and node.value.id == "math"
-            if on_numpy and node.attr not in EXACT_NUMPY or on_math and node.attr not in {"sqrt", "floor"}:
+            if (on_numpy and node.attr not in EXACT_NUMPY) or (on_math and node.attr not in {"sqrt", "floor"}):
                 found.append(f"{node.value.id}.{node.attr}")  # type: ignore[attr-defined]
             elif node.attr in INEXACT_METHODS:
                 found.append(node.attr)
