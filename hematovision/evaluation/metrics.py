@@ -77,31 +77,27 @@ def evaluate(
     seed: int,
     ece_bins: int,
 ) -> Evaluation:
-    """Score probabilities against the truth.
+    """Score probabilities (N, C) against the truth.
 
     Args:
         classes: C class names in the order of the columns.
-        truth: (N,) class indices.
-        probabilities: (N, C), rows summing to 1.
+        truth, probabilities: (N,) class indices, and (N, C) with rows summing to 1.
         groups: N names of the unit cells share (slide, photograph, patient); None where cells are independent.
-        confidence: coverage of the intervals, in (0, 1).
-        resamples: number of draws behind the intervals of macro scores, ECE and Brier score.
-        seed: seed of the generator of these draws.
+        confidence, resamples, seed: coverage of the intervals, number of random draws, seed of their generator.
         ece_bins: number of equal-width bins of the calibration error and the reliability curve.
 
     Raises:
-        UsageError: there is no cell to evaluate.
-        HematoVisionError: arrays that do not fit together or are not probabilities.
+        UsageError: no cell, or fewer than two classes. HematoVisionError: arrays that do not fit, or no probabilities.
     """
     from sklearn.metrics import confusion_matrix, log_loss
 
     truth, probabilities = _checked(classes, truth, probabilities, groups)
     n, labels, predicted = len(truth), np.arange(len(classes)), probabilities.argmax(axis=1)
     correct, losses = (predicted == truth).astype(np.float64), _brier_scores(truth, probabilities)
-    effective = min(effective_size(scores, groups, confidence=confidence) for scores in (correct, losses))
+    effective = min(effective_size(found, groups, confidence=confidence) for found in (correct, losses))
     sampling = Sampling(share=effective / n, confidence=confidence, resamples=resamples, seed=seed)
     confusion = confusion_matrix(truth, predicted, labels=labels).astype(np.int64)
-    macro = _macro_intervals(truth, predicted, confusion, sampling)
+    macro_precision, macro_recall, macro_f1 = _macro_intervals(truth, predicted, confusion, sampling)
     return Evaluation(
         n=n,
         groups=None if groups is None else len(set(groups)),
@@ -109,16 +105,16 @@ def evaluate(
         confidence=confidence,
         classes=list(classes),
         accuracy=_share_of(correct.sum(), n, sampling),
-        macro_precision=macro[0],
-        macro_recall=macro[1],
-        macro_f1=macro[2],
+        macro_precision=macro_precision,
+        macro_recall=macro_recall,
+        macro_f1=macro_f1,
         auroc=_auroc(truth, probabilities, sampling),
         ece=calibration_error_interval(probabilities, truth, bins=ece_bins, sampling=sampling),
         brier=bounded_mean(losses, sampling),
         log_loss=float(log_loss(truth, probabilities, labels=labels)),
         per_class={name: _class_metrics(confusion, index, sampling) for index, name in enumerate(classes)},
         confusion=confusion.tolist(),
-        reliability=reliability_bins(probabilities, truth, bins=ece_bins, confidence=confidence, share=sampling.share),
+        reliability=reliability_bins(probabilities, truth, bins=ece_bins, confidence=confidence, share=effective / n),
     )
 
 

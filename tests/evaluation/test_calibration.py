@@ -69,6 +69,11 @@ def test_every_cell_is_in_one_bin_and_inside_its_limits(equal_mass: bool):
         assert max(b.n for b in bins) - min(b.n for b in bins) <= 1
 
 
+def test_a_confidence_on_an_edge_is_in_the_bin_below():
+    only = reliability_bins(np.array([[0.5, 0.5]]), np.array([0]), bins=10, confidence=0.95)
+    assert [(b.low, b.high) for b in only] == [(pytest.approx(0.4), 0.5)]
+
+
 def test_the_bins_and_the_interval_agree_on_the_error():
     logits, truth = calibrated_logits(300, 3)
     probabilities = softmax(logits, 0.5)
@@ -84,5 +89,6 @@ def test_a_calibrated_model_is_not_called_miscalibrated_and_a_proud_one_is():
         for pride, found in lows.items():
             interval = calibration_error_interval(softmax(logits * pride, 1.0), truth, bins=10, sampling=SAMPLING)
             found.append(interval.low)
+            assert interval.low < interval.value < interval.high
     assert sum(low == 0 for low in lows[1.0]) >= 18
     assert all(low > 0 for low in lows[4.0])

@@ -1,0 +1,97 @@
+"""A model is files that cannot run code, verified before they are used, answering as the network that was trained."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hematovision.config import load_config
+from hematovision.data.decoding import encode_png
+from hematovision.errors import HematoVisionError, UsageError
+from hematovision.learning.backbones import load_backbone
+from hematovision.learning.features import embed
+from hematovision.learning.networks import CellNetwork
+from hematovision.learning.preprocessing import normalise
+from hematovision.registry.package import DIGESTS, ModelSpecification, verify_package, write_package
+from hematovision.registry.predictor import Predictor
+
+CLASSES = ["eosinophil", "lymphocyte", "monocyte"]
+
+
+@pytest.fixture(scope="module")
+def network() -> CellNetwork:
+    backbone = load_backbone(
+        load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=4
+    )
+    made = CellNetwork(backbone, len(CLASSES), 0.2, torch.Generator().manual_seed(4))
+    torch.nn.init.normal_(made.head.weight, generator=torch.Generator().manual_seed(5))
+    return made.eval()
+
+
+@pytest.fixture(scope="module")
+def package(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    specification = ModelSpecification(
+        classes=CLASSES,
+        image_size=64,
+        mean=(0.5, 0.4, 0.3),
+        deviation=(0.2, 0.2, 0.2),
+        temperature=1.7,
+        max_pixels=10_000,
+        min_side=8,
+        backbone="mobilenet_v2",
+        weights="none",
+        data_version="test",
+        manifest_digest="m",
+        golden_digest="g",
+        seed=1,
+        synthetic=True,
+        software={},
+    )
+    return write_package(tmp_path_factory.mktemp("model") / "package", network, specification)
+
+
+def pictures(count: int, side: int = 64) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_the_compiled_model_answers_as_the_network_does(package: Path, network: CellNetwork) -> None:
+    images = pictures(5)
+    answers = Predictor.load(package).answer([lambda image=image: encode_png(image) for image in images], batch_size=2)
+    inputs = torch.from_numpy(normalise(images, (0.5, 0.4, 0.3), (0.2, 0.2, 0.2)))
+    with torch.inference_mode():
+        logits, taps = network(inputs).numpy(), network.lower(inputs).numpy()
+    np.testing.assert_allclose(answers.logits, logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(answers.embedding, embed(taps), rtol=1e-3, atol=1e-3)
+    scaled = np.exp(answers.logits / 1.7)
+    np.testing.assert_allclose(answers.probabilities, scaled / scaled.sum(1, keepdims=True), rtol=1e-5)
+
+
+def test_unreadable_pictures_keep_their_place_and_reason(package: Path) -> None:
+    good = encode_png(pictures(1)[0])
+    large = encode_png(np.zeros((200, 200, 3), np.uint8))
+    answers = Predictor.load(package).answer([lambda: good, lambda: b"text", lambda: large, lambda: good], batch_size=3)
+    assert answers.positions.tolist() == [0, 3]
+    assert set(answers.errors) == {1, 2}
+    np.testing.assert_array_equal(answers.logits[0], answers.logits[1])
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "spec.json"])
+@pytest.mark.parametrize("harm", ["change", "remove"])
+def test_a_harmed_file_is_named_and_nothing_is_loaded(name: str, harm: str, package: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = shutil.copytree(package, tmp_path / "package")
+    if harm == "remove":
+        (copy / name).unlink()
+    else:
+        content = bytearray((copy / name).read_bytes())
+        content[len(content) // 3] ^= 4
+        (copy / name).write_bytes(bytes(content))
+    with pytest.raises(HematoVisionError, match=name):
+        Predictor.load(copy)
+
+
+def test_a_folder_without_a_model_is_wrong_usage(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=DIGESTS):
+        verify_package(tmp_path)

@@ -1,0 +1,54 @@
+"""State lies beside the project or where told; what a user has set stays as set."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hematovision.home import PROJECT, activate_home, locate_home
+
+
+def test_the_home_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path / "state"))
+    assert locate_home().root == tmp_path / "state"
+    monkeypatch.delenv("HEMATOVISION_HOME")
+    assert locate_home().root == PROJECT / ".hematovision"
+
+
+def test_libraries_are_pointed_at_the_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path / "state"))
+    variables: dict[str, str] = {}
+    activate_home(variables)
+    for name in ("ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH", "TORCH_HOME", "MPLCONFIGDIR"):
+        assert Path(variables[name]).is_relative_to(tmp_path / "state"), name
+    assert variables["ZENML_ANALYTICS_OPT_IN"] == "false"
+
+
+@pytest.mark.parametrize("name", ["ZENML_STORE_URL", "ZENML_CONFIG_PATH"])
+def test_a_users_own_zenml_is_kept(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path))
+    variables = {name: "their own", "TORCH_HOME": "theirs too"}
+    activate_home(variables)
+    assert variables[name] == "their own"
+    assert variables["TORCH_HOME"] == "theirs too"
+    assert "ZENML_LOCAL_STORES_PATH" not in variables
+
+
+def test_a_users_own_mlflow_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path))
+    assert locate_home().tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://registry.example")
+    assert locate_home().tracking_uri == "https://registry.example"
+
+
+def test_help_imports_none_of_the_heavy_libraries() -> None:
+    script = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom hematovision.cli.application import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = {'torch', 'zenml', 'mlflow', 'pandas', 'great_expectations', 'cv2'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=True)
+    assert done.stdout.strip() == "[]"
