@@ -54,7 +54,7 @@ class PhaseSettings(_Settings):
     Attributes:
         epochs: the most; 0 leaves the phase out.
         image_budget: cells shown in the whole phase at most, so that large sets get fewer epochs (never under one).
-        patience: epochs without a better validation loss before the phase stops and its best state returns.
+        patience: epochs without a better validation loss before the phase stops early and its best state returns.
     """
 
     epochs: int = Field(ge=0)

@@ -122,7 +122,10 @@ class _Fit:
         return np.concatenate(parts)
 
     def run(self, training: Part, validation: Part, progress: Progress | None) -> list[Epoch]:
-        """Fit until the epochs or the patience end; the state with the lowest validation loss stays."""
+        """Fit until the epochs end and keep the annealed state, or until patience ends and return to the best one.
+
+        The lowest of many losses on a small validation part is often luck, so a schedule that ran its course is trusted.
+        """
         epochs = epochs_within_budget(self.phase, len(training.rows))
         steps = epochs * len(self.batches(training))
         optimiser = torch.optim.AdamW(
@@ -149,8 +152,8 @@ class _Fit:
             if loss < best:
                 best, best_state, since = loss, copy.deepcopy(self.module.state_dict()), 0
             if since >= self.phase.patience:
+                self.module.load_state_dict(best_state)
                 break
-        self.module.load_state_dict(best_state)
         if progress:
             progress(epochs, epochs)
         return curves

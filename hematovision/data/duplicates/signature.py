@@ -96,10 +96,10 @@ def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], b
         if not 0.4 <= share <= smallest:
             continue
         hull = cv2.convexHull(cv2.findNonZero(picture))
-        if picture.sum() < 0.95 * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
+        if picture.sum() < 0.92 * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
             continue
         box_width, box_height = cv2.minAreaRect(hull)[1]
-        enlarged = share < 0.92 and picture.sum() > 0.95 * (box_width + 1) * (box_height + 1)
+        enlarged = share < 0.92 and picture.sum() > 0.91 * (box_width + 1) * (box_height + 1)
         inner = cv2.erode(picture, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
         best, smallest = inner.astype(bool), share
     return best, enlarged
@@ -108,6 +108,7 @@ def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], b
 def _without_flood(
     levels: npt.NDArray[np.uint8], seeds: list[tuple[int, int]], tolerance: int
 ) -> npt.NDArray[np.uint8]:
+    """1 on the largest body that flooding from the seeds leaves, without the specks that re-encoding puts in a fill."""
     import cv2
 
     height, width = levels.shape
@@ -116,7 +117,12 @@ def _without_flood(
     for x, y in seeds:
         if not flooded[y + 1, x + 1]:
             cv2.floodFill(levels, flooded, (x, y), 0, tolerance, tolerance, flags)
-    return np.ascontiguousarray(1 - flooded[1:-1, 1:-1])
+    unflooded = np.ascontiguousarray(1 - flooded[1:-1, 1:-1])
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(cv2.erode(unflooded, np.ones((3, 3), np.uint8)))
+    if len(statistics) < 2:
+        return np.zeros_like(unflooded)
+    largest = 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
+    return np.asarray(cv2.dilate((labels == largest).astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
 
 
 def _detail(grey: Array, valid: npt.NDArray[np.bool_], settings: DuplicateSettings) -> Array:
