@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 from torch import nn
 
 from hematovision.learning.augmentation import augment, view_generator
@@ -74,16 +75,51 @@ class FeatureCache:
         partial.replace(target)
 
     def read(self, identities: Sequence[str]) -> "Features":
-        """Features of these cells, in this order."""
-        loaded = [load_file(self.path(sha256)) for sha256 in identities]
-        return Features(np.stack([item["taps"] for item in loaded]), np.stack([item["pooled"] for item in loaded]))
+        """Features of these cells, in this order; taps stay on disk until a batch asks for them."""
+        paths = [self.path(sha256) for sha256 in identities]
+        pooled = np.stack([_tensor(path, "pooled")[:] for path in paths])
+        return Features(StoredTaps(paths, pooled.shape[1]), pooled)
+
+
+def _tensor(path: Path, name: str) -> Any:
+    with safe_open(path, framework="np") as stored:
+        return stored.get_slice(name)
+
+
+class Views(Protocol):
+    """Views of N cells; `views[rows, numbers]` gives the inputs of a batch."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N, V, and what follows."""
+
+    def __getitem__(self, key: tuple[np.ndarray, np.ndarray | int]) -> np.ndarray:
+        """Rows (B,) and view numbers (B,), or one number for all → (B, …)."""
+
+
+@dataclass(frozen=True)
+class StoredTaps:
+    """Taps of N cells on disk: only the views of a batch are read, so that memory does not grow with the data set."""
+
+    paths: Sequence[Path]
+    views: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """N and V."""
+        return len(self.paths), self.views
+
+    def __getitem__(self, key: tuple[np.ndarray, np.ndarray | int]) -> np.ndarray:
+        """Rows (B,) and view numbers (B,), or one number for all → (B, C, h, w) float16."""
+        rows, views = np.broadcast_arrays(*key)
+        return np.stack([_tensor(self.paths[row], "taps")[int(view)] for row, view in zip(rows, views, strict=True)])
 
 
 @dataclass(frozen=True)
 class Features:
     """taps (N, V, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
 
-    taps: np.ndarray
+    taps: Views
     pooled: np.ndarray
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from hematovision.learning.backbones import Backbone
-from hematovision.learning.features import Features
+from hematovision.learning.features import Features, Views
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import PhaseSettings, TrainingSettings
 
@@ -76,7 +76,7 @@ class _Fit:
     name: str
     module: nn.Module
     forward: Callable[[torch.Tensor], torch.Tensor]
-    inputs: np.ndarray
+    inputs: Views
     phase: PhaseSettings
     weights: torch.Tensor | None
     label_smoothing: float
@@ -124,7 +124,7 @@ class _Fit:
     def run(self, training: Part, validation: Part, progress: Progress | None) -> list[Epoch]:
         """Fit until the epochs end and keep the annealed state, or until patience ends and return to the best one.
 
-        The lowest of many losses on a small validation part is often luck, so a schedule that ran its course is trusted.
+        The lowest of many losses on a small validation part is often luck; a schedule that ran its course is trusted.
         """
         epochs = epochs_within_budget(self.phase, len(training.rows))
         steps = epochs * len(self.batches(training))

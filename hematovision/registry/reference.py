@@ -29,7 +29,9 @@ def write_reference(
     rows, _, logits = out_of_fold_logits(manifest, outcomes)
     cached = FeatureCache(Path(features.folder)).read(list(rows["sha256"]))
     reference = build_reference(
-        embed(cached.taps[:, 0]),
+        np.concatenate(
+            [embed(cached.taps[part, 0]) for part in np.array_split(np.arange(len(rows)), len(rows) // 64 + 1)]
+        ),
         rows[IMAGE_STATISTICS].reset_index(drop=True),
         softmax(logits, temperature).astype(np.float32),
         class_names(manifest),

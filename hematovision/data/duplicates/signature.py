@@ -96,10 +96,11 @@ def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], b
         if not 0.4 <= share <= smallest:
             continue
         hull = cv2.convexHull(cv2.findNonZero(picture))
-        if picture.sum() < 0.92 * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
+        strict = 0.95 if 24 < level < 252 else 0.92  # black and white are fills more often than ground is
+        if picture.sum() < strict * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
             continue
         box_width, box_height = cv2.minAreaRect(hull)[1]
-        enlarged = share < 0.92 and picture.sum() > 0.91 * (box_width + 1) * (box_height + 1)
+        enlarged = share < 0.92 and picture.sum() > strict * (box_width + 1) * (box_height + 1)
         inner = cv2.erode(picture, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
         best, smallest = inner.astype(bool), share
     return best, enlarged

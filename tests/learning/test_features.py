@@ -1,0 +1,73 @@
+"""Frozen features: what torch computes, kept by content, computed once, read a batch at a time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hematovision.config import load_config
+from hematovision.learning.backbones import Backbone, load_backbone
+from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features, views_of
+from hematovision.learning.preprocessing import normalise
+
+CELLS = {f"{number:064x}": np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8) for number in range(5)}
+
+
+@pytest.fixture(scope="module")
+def backbone() -> Backbone:
+    return load_backbone(load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=3)
+
+
+@pytest.fixture(scope="module")
+def plan() -> FeaturePlan:
+    return FeaturePlan(64, 3, load_config().learning.augmentation, "f32", 1)
+
+
+def extract(
+    identities: list[str], backbone: Backbone, plan: FeaturePlan, folder: Path, asked: list[str]
+) -> FeatureCache:
+    def read(sha256: str) -> np.ndarray:
+        asked.append(sha256)
+        return CELLS[sha256]
+
+    return extract_features(identities, read, backbone, plan, folder, batch_size=4, workers=2)
+
+
+def test_features_are_what_torch_computes(backbone: Backbone, plan: FeaturePlan, tmp_path: Path) -> None:
+    features = extract(list(CELLS), backbone, plan, tmp_path, []).read(list(CELLS))
+    assert features.taps.shape == (5, 3)
+    for row, (sha256, image) in enumerate(CELLS.items()):
+        inputs = torch.from_numpy(normalise(views_of(sha256, image, plan), backbone.mean, backbone.deviation))
+        with torch.inference_mode():
+            taps = backbone.lower(inputs)
+            pooled = backbone.upper(taps).numpy()
+        rows, views = np.full(3, row), np.arange(3)
+        np.testing.assert_allclose(features.taps[rows, views], taps.numpy(), rtol=2e-3, atol=2e-2)
+        np.testing.assert_allclose(features.pooled[row], pooled, rtol=1e-3, atol=1e-3)
+
+
+def test_a_known_cell_is_never_computed_again(backbone: Backbone, plan: FeaturePlan, tmp_path: Path) -> None:
+    first, second, third = list(CELLS)[:3], list(CELLS), list(CELLS)
+    asked: list[str] = []
+    extract(first, backbone, plan, tmp_path, asked)
+    extract(second, backbone, plan, tmp_path, asked)
+    cache = extract(third, backbone, plan, tmp_path, asked)
+    assert sorted(asked) == sorted(CELLS)
+    cache.path(next(iter(CELLS))).unlink()
+    extract(third, backbone, plan, tmp_path, asked)
+    assert len(asked) == len(CELLS) + 1
+
+
+def test_what_decides_a_feature_names_its_folder(backbone: Backbone, plan: FeaturePlan) -> None:
+    other = load_backbone(load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=4)
+    stronger = plan.augmentation.model_copy(update={"zoom": 0.3})
+    changed = [
+        FeaturePlan(96, 3, plan.augmentation, "f32", 1),
+        FeaturePlan(64, 4, plan.augmentation, "f32", 1),
+        FeaturePlan(64, 3, stronger, "f32", 1),
+        FeaturePlan(64, 3, plan.augmentation, "f32", 2),
+    ]
+    digests = [plan.digest(backbone), plan.digest(other), *(each.digest(backbone) for each in changed)]
+    assert len(set(digests)) == len(digests)
+    assert plan.digest(backbone) == plan.digest(backbone)
