@@ -13,7 +13,7 @@ import pytest
 
 SMALL = """
 seed: 5
-synthetic: {slides: 8, cells_per_class_per_slide: 3}
+synthetic: {slides: 24, cells_per_class_per_slide: 1}
 split: {folds: 2}
 validation: {min_images_per_class: 5}
 learning:
@@ -64,7 +64,7 @@ def hematovision(small: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def cells(hematovision: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """192 generated cells on 8 slides."""
+    """192 generated cells on 24 slides."""
     folder = tmp_path_factory.mktemp("cells") / "scanner-a"
     ended = hematovision("data", "generate", folder)
     assert ended.code == 0, ended.errors

@@ -91,12 +91,13 @@ def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], b
     best, enlarged, smallest = np.ones((height, width), bool), False, 0.99
     for level in {int(levels[y, x]) for x, y in corners}:
         seeds = [(x, y) for x, y in corners if abs(int(levels[y, x]) - level) <= tolerance]
-        picture = _without_flood(levels, seeds, tolerance)
+        picture, strict = _without_flood(levels, seeds, tolerance), 0.95
+        if level <= 24 or level >= 252:  # no ground: forgive what re-encoding does to a fill
+            picture, strict = _largest_body(picture), 0.92
         share = float(picture.mean())
         if not 0.4 <= share <= smallest:
             continue
         hull = cv2.convexHull(cv2.findNonZero(picture))
-        strict = 0.95 if 24 < level < 252 else 0.92  # black and white are fills more often than ground is
         if picture.sum() < strict * cv2.fillConvexPoly(np.zeros_like(picture), hull, 1).sum():
             continue
         box_width, box_height = cv2.minAreaRect(hull)[1]
@@ -109,7 +110,7 @@ def _valid_pixels(grey: Array, tolerance: int) -> tuple[npt.NDArray[np.bool_], b
 def _without_flood(
     levels: npt.NDArray[np.uint8], seeds: list[tuple[int, int]], tolerance: int
 ) -> npt.NDArray[np.uint8]:
-    """1 on the largest body that flooding from the seeds leaves, without the specks that re-encoding puts in a fill."""
+    """1 where flooding from the seeds does not reach."""
     import cv2
 
     height, width = levels.shape
@@ -118,12 +119,19 @@ def _without_flood(
     for x, y in seeds:
         if not flooded[y + 1, x + 1]:
             cv2.floodFill(levels, flooded, (x, y), 0, tolerance, tolerance, flags)
-    unflooded = np.ascontiguousarray(1 - flooded[1:-1, 1:-1])
-    _, labels, statistics, _ = cv2.connectedComponentsWithStats(cv2.erode(unflooded, np.ones((3, 3), np.uint8)))
+    return np.ascontiguousarray(1 - flooded[1:-1, 1:-1])
+
+
+def _largest_body(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The picture without specks and threads; 0 everywhere where nothing else is left."""
+    import cv2
+
+    square = np.ones((3, 3), np.uint8)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(cv2.erode(picture, square))
     if len(statistics) < 2:
-        return np.zeros_like(unflooded)
+        return np.zeros_like(picture)
     largest = 1 + int(statistics[1:, cv2.CC_STAT_AREA].argmax())
-    return np.asarray(cv2.dilate((labels == largest).astype(np.uint8), np.ones((3, 3), np.uint8)), np.uint8)
+    return np.asarray(cv2.dilate((labels == largest).astype(np.uint8), square), np.uint8)
 
 
 def _detail(grey: Array, valid: npt.NDArray[np.bool_], settings: DuplicateSettings) -> Array:
