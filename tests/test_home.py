@@ -52,3 +52,21 @@ def test_help_imports_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_nothing_lands_in_the_users_home(tmp_path: Path) -> None:
+    script = (
+        "from hematovision.home import activate_home; activate_home()\n"
+        "from hematovision.config import load_config\n"
+        "from hematovision.learning.backbones import load_backbone\n"
+        "from hematovision.learning.features import compile_backbone\n"
+        "changes = {'learning': {'backbone': {'weights': 'none'}}}\n"
+        "backbone = load_backbone(load_config(None, changes).learning.backbone, seed=1)\n"
+        "compile_backbone(backbone, side=64, precision='f32')\n"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    variables = {**os.environ, "HOME": str(home), "HEMATOVISION_HOME": str(tmp_path / "state")}
+    variables.pop("CI", None)
+    subprocess.run([sys.executable, "-c", script], env=variables, check=True, capture_output=True)
+    assert list(home.iterdir()) == []

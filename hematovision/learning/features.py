@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from torch import nn
 
 from hematovision.learning.augmentation import augment, view_generator
 from hematovision.learning.backbones import Backbone
+from hematovision.learning.export import export_onnx
+from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.learning.settings import AugmentationSettings
 
@@ -141,18 +144,10 @@ def embed(taps: np.ndarray) -> np.ndarray:
 
 def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
     """Compile a frozen backbone with OpenVINO: (N, 3, side, side) float32 → taps, pooled."""
-    import warnings
-
-    import openvino
-
-    example = torch.zeros(1, 3, side, side)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.jit")
-        warnings.filterwarnings("ignore", category=DeprecationWarning)
-        network = openvino.convert_model(
-            _TwoOutputs(backbone).eval(), example_input=example, input=[openvino.PartialShape([-1, 3, side, side])]
-        )
-    return openvino.Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "backbone.onnx"
+        export_onnx(_TwoOutputs(backbone), path, side=side, outputs=["taps", "pooled"])
+        return compile_onnx(path, precision=precision)
 
 
 def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:

@@ -51,12 +51,9 @@ def file_digest(path: Path) -> str:
 
 
 def _write_onnx(network: Any, side: int, target: Path) -> None:
-    import contextlib
-    import io
-    import logging
-    import warnings
-
     import torch
+
+    from hematovision.learning.export import export_onnx
 
     class Served(torch.nn.Module):
         """Logits, and the mean and deviation of the frozen blocks' output as an embedding no training has touched."""
@@ -71,20 +68,7 @@ def _write_onnx(network: Any, side: int, target: Path) -> None:
             spread = ((taps - centre[:, :, None, None]) ** 2).mean((2, 3)).sqrt()
             return self.network.from_taps(taps), torch.cat([centre, spread], 1)
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            Served().eval(),
-            (torch.zeros(2, 3, side, side),),
-            str(target),
-            input_names=["images"],
-            output_names=["logits", "embedding"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    export_onnx(Served(), target, side=side, outputs=["logits", "embedding"])
 
 
 def write_package(folder: Path, network: Any, specification: ModelSpecification) -> Path:

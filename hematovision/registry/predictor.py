@@ -12,6 +12,7 @@ from hematovision.data.decoding import decode
 from hematovision.data.quality import measure
 from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
+from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.registry.package import NETWORK, ModelSpecification, verify_package
 
@@ -52,11 +53,8 @@ class Predictor:
         Raises:
             UsageError, HematoVisionError: see `verify_package`.
         """
-        import openvino
-
         specification = verify_package(folder)
-        core = openvino.Core()
-        network = core.compile_model(core.read_model(folder / NETWORK), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        network = compile_onnx(folder / NETWORK, precision="f32")
         return cls(specification, network)
 
     def _read(
