@@ -14,14 +14,14 @@ import pytest
 SMALL = """
 seed: 5
 synthetic: {slides: 24, cells_per_class_per_slide: 1}
-split: {folds: 2}
+split: {folds: 3}
 validation: {min_images_per_class: 5}
 learning:
   backbone: {image_size: 96}
-  augmentation: {views: 2}
+  augmentation: {views: 4}
   training:
-    frozen: {epochs: 6}
-    fine_tuning: {epochs: 2}
+    frozen: {epochs: 20}
+    fine_tuning: {epochs: 8, batch_size: 16}
 evaluation: {resamples: 200}
 monitoring: {resamples: 300}
 registry: {model_name: small}

@@ -31,7 +31,7 @@ def test_the_summary_tells_what_the_interface_promises(trained: dict[str, Any], 
     assert trained["data"]["n"] == 192
     assert len(trained["data"]["classes"]) == 8
     assert trained["golden"]["n"] + trained["cross_validation"]["n"] == 192
-    assert trained["cross_validation"]["folds"] == 2
+    assert trained["cross_validation"]["folds"] == 3
     for figure in (
         trained["golden"]["accuracy"],
         trained["golden"]["macro_f1"],
@@ -120,12 +120,12 @@ def test_monitoring_tells_own_cells_from_another_scanner(
     other = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "other")
     assert same.code == other.code == 0, same.errors + other.errors
     assert other.document["drift"] is True
-    assert same.document["drift"] is False, same.document["signals"]
+    assert not [signal for signal in same.document["signals"] if signal["alarm"]]
+    assert same.document["drift"] is False
     assert any(signal["alarm"] for signal in other.document["signals"])
-    for key in ("report",):
-        assert Path(other.document[key]).is_file()
+    assert Path(other.document["report"]).is_file()
     assert json.loads(Path(other.document["evidently"]["json"]).read_text())
-    assert "evidently" in Path(other.document["evidently"]["html"]).read_text().lower()
+    assert "root_metric" in Path(other.document["evidently"]["html"]).read_text()
 
 
 def test_an_altered_model_is_not_loaded(
