@@ -38,6 +38,7 @@ def test_a_users_own_zenml_is_kept(name: str, monkeypatch: pytest.MonkeyPatch, t
 
 def test_a_users_own_mlflow_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert locate_home().tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://registry.example")
     assert locate_home().tracking_uri == "https://registry.example"
