@@ -42,6 +42,11 @@ class Home:
         return self.root / "features"
 
     @property
+    def checkpoints(self) -> Path:
+        """Where trainings stand that have not ended; safe to delete."""
+        return self.root / "checkpoints"
+
+    @property
     def golden(self) -> Path:
         """Frozen golden sets with their digests."""
         return self.root / "golden"

@@ -1,8 +1,10 @@
 """What software made a result: commit, versions, machine."""
 
+import hashlib
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from hematovision import __version__
@@ -44,3 +46,15 @@ def software_versions() -> dict[str, str]:
 def machine() -> dict[str, str]:
     """Processor architecture, operating system and core count."""
     return {"architecture": platform.machine(), "system": platform.system(), "cores": str(os.cpu_count())}
+
+
+@cache
+def library_digest() -> str:
+    """One digest over the source of the library and its steps and over the versions below them."""
+    digest = hashlib.sha256(repr(sorted(software_versions().items())).encode())
+    for folder in ("hematovision", "steps"):
+        for path in sorted((PROJECT / folder).rglob("*")):
+            if path.suffix in (".py", ".j2", ".css") and not path.is_relative_to(PROJECT / "hematovision" / "cli"):
+                digest.update(path.relative_to(PROJECT).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

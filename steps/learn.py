@@ -16,9 +16,9 @@ from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
 from hematovision.home import locate_home
 from hematovision.learning import folds
+from hematovision.learning.fitting import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Epoch
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
 from hematovision.registry.package import package_digest
@@ -59,7 +59,16 @@ def train_fold(
     """Train without one fold and answer for it; one thread a fold, so that company changes nothing."""
     assert_untouched(load_golden(Path(golden_folder)), manifest[manifest["fold"] >= 0])
     with one_per_core, progress_bar(f"Fold {fold + 1}") as progress:
-        outcome = folds.run_fold(manifest, fold, features, settings, seed=seed, threads=1, progress=progress)
+        outcome = folds.run_fold(
+            manifest,
+            fold,
+            features,
+            settings,
+            seed=seed,
+            threads=1,
+            checkpoints=locate_home().checkpoints,
+            progress=progress,
+        )
     log_metadata({"fold": fold, "epochs": outcome.epochs, "seconds": outcome.seconds})
     return outcome
 
@@ -89,6 +98,7 @@ def train_model(
             settings,
             seed=seed,
             threads=os.cpu_count() or 1,
+            checkpoints=locate_home().checkpoints,
             progress=progress,
         )
     log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})

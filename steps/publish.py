@@ -14,7 +14,7 @@ from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import locate_home
-from hematovision.learning.training import Epoch
+from hematovision.learning.fitting import Epoch
 from hematovision.registry.candidate_report import Candidate, candidate_report
 from hematovision.registry.publication import CandidateSummary, RunSummary, keep_candidate, publish
 

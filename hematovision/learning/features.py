@@ -20,7 +20,7 @@ from hematovision.learning.augmentation import augment, view_generator
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.export import export_onnx
 from hematovision.learning.inference import compile_onnx
-from hematovision.learning.preprocessing import normalise, resize
+from hematovision.learning.preprocessing import normalise, resize, turn
 from hematovision.learning.settings import AugmentationSettings
 
 Progress = Callable[[int, int], None]
@@ -32,10 +32,12 @@ class FeaturePlan:
 
     Attributes:
         side: input side in pixels.
-        views: views a cell; view 0 is the untouched cell.
+        orientations: quarter turns that an answer averages over: the first views.
+        views: views a cell, its orientations included; view 0 is the untouched cell.
     """
 
     side: int
+    orientations: int
     views: int
     augmentation: AugmentationSettings
     precision: str
@@ -51,6 +53,7 @@ class FeaturePlan:
             "weights": weights.hexdigest(),
             "normalisation": [backbone.mean, backbone.deviation],
             "side": self.side,
+            "orientations": self.orientations,
             "views": self.views,
             "augmentation": self.augmentation.model_dump(exclude={"views", "view_budget"}),
             "precision": self.precision,
@@ -151,12 +154,14 @@ def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
 
 
 def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
-    """Views of one cell, (V, side, side, 3) uint8; view 0 is the cell as it is."""
+    """Views of one cell, (V, side, side, 3) uint8: the cell as it is, its other orientations, augmented ones."""
     plain = resize(image, plan.side)
+    turned = [turn(plain, number, plan.orientations) for number in range(plan.orientations)]
     changed = [
-        augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation) for view in range(1, plan.views)
+        augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation)
+        for view in range(plan.orientations, plan.views)
     ]
-    return np.stack([plain, *changed])
+    return np.stack([*turned, *changed])
 
 
 def _prepared(

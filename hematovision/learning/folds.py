@@ -1,5 +1,7 @@
 """From manifest rows to a trained network: one fold left out, or all development cells used."""
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +16,11 @@ from hematovision.data.splits import validation_split
 from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features
+from hematovision.learning.fitting import Part, Progress
 from hematovision.learning.preprocessing import choose_side
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Part, Progress, Trained, predict_logits, train
+from hematovision.learning.training import Trained, predict_logits, train
+from hematovision.provenance import library_digest
 
 
 class FeatureSet(BaseModel):
@@ -51,9 +55,9 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 
 def views_within_budget(settings: LearningSettings, cells: int) -> int:
-    """Views a cell: the number asked for, fewer where cells are many, never under two (one means no augmentation)."""
-    asked = settings.augmentation.views
-    return min(asked, max(2, settings.augmentation.view_budget // max(1, cells))) if asked > 1 else 1
+    """Views a cell: the number asked for, fewer where cells are many; at least its orientations and one augmented."""
+    asked = max(settings.augmentation.views, settings.orientations)
+    return min(asked, max(settings.orientations + 1, settings.augmentation.view_budget // max(1, cells)))
 
 
 def prepare_features(
@@ -78,7 +82,12 @@ def prepare_features(
             largest=chosen.largest_image_size,
         )
     plan = FeaturePlan(
-        side, views_within_budget(settings, len(manifest)), settings.augmentation, chosen.precision, seed
+        side,
+        settings.orientations,
+        views_within_budget(settings, len(manifest)),
+        settings.augmentation,
+        chosen.precision,
+        seed,
     )
     cache = extract_features(
         list(manifest["sha256"]),
@@ -109,9 +118,13 @@ def train_on(
     *,
     seed: int,
     threads: int,
+    checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train on manifest rows, a grouped share of them set aside for early stopping."""
+    """Train on manifest rows, a grouped share of them set aside for early stopping.
+
+    With `checkpoints`, the folder of all of them, a training that was killed goes on where it stood.
+    """
     rows = rows.sort_values("path", kind="stable")
     positions = {path: position for position, path in enumerate(rows["path"])}
     fitted, held_out = validation_split(rows, fraction=settings.training.validation_fraction, seed=seed)
@@ -121,11 +134,26 @@ def train_on(
         _part(held_out, positions, classes),
         load_backbone(settings.backbone, seed=seed),
         classes,
-        settings.training,
+        settings,
         seed=seed,
         threads=threads,
+        checkpoints=checkpoints and checkpoints / _identity(rows, features, classes, settings, seed, threads),
         progress=progress,
     )
+
+
+def _identity(
+    rows: pd.DataFrame,
+    features: FeatureSet,
+    classes: Sequence[str],
+    settings: LearningSettings,
+    seed: int,
+    threads: int,
+) -> str:
+    """What decides a training, as one digest: only the very same training may go on from its checkpoint."""
+    cells = rows[["path", "sha256", "label", "group"]].to_csv(index=False)
+    decided = [cells, features.model_dump(), list(classes), settings.model_dump(), seed, threads, library_digest()]
+    return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:24]
 
 
 def run_fold(
@@ -136,6 +164,7 @@ def run_fold(
     *,
     seed: int,
     threads: int,
+    checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> FoldOutcome:
     """Train without one fold of the development cells and answer for that fold; golden cells are never touched."""
@@ -144,7 +173,14 @@ def run_fold(
     left_out = development[development["fold"] == fold].sort_values("path", kind="stable")
     kept = development[development["fold"] != fold]
     trained = train_on(
-        kept, features, class_names(manifest), settings, seed=seed + 1 + fold, threads=threads, progress=progress
+        kept,
+        features,
+        class_names(manifest),
+        settings,
+        seed=seed + 1 + fold,
+        threads=threads,
+        checkpoints=checkpoints,
+        progress=progress,
     )
     held_out = FeatureCache(Path(features.folder)).read(list(left_out["sha256"]))
     logits = predict_logits(trained.network, held_out, np.arange(len(left_out)))

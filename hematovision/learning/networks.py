@@ -2,10 +2,13 @@
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 
 from hematovision.learning.backbones import Backbone
+
+_LEAST_SPREAD = 0.1  # of the mean spread: a feature that hardly varies is not blown up
 
 
 class SeededDropout(nn.Module):
@@ -25,27 +28,54 @@ class SeededDropout(nn.Module):
 
 
 class CellNetwork(nn.Module):
-    """A backbone with a head: normalised (N, 3, S, S) float32 → logits (N, classes)."""
+    """A backbone with a head: normalised (N, 3, S, S) float32 → logits (N, classes).
 
-    def __init__(self, backbone: Backbone, classes: int, dropout: float, generator: torch.Generator) -> None:
+    A cell has no upright position: the logits are the mean over `orientations` quarter turns of the picture.
+    """
+
+    centre: torch.Tensor
+    spread: torch.Tensor
+
+    def __init__(
+        self, backbone: Backbone, classes: int, orientations: int, dropout: float, generator: torch.Generator
+    ) -> None:
         super().__init__()
+        self.orientations = orientations
         self.lower = copy.deepcopy(backbone.lower)
         self.upper = copy.deepcopy(backbone.upper)
         self.dropout = SeededDropout(dropout, generator)
         self.head = nn.Linear(backbone.width, classes)
+        self.register_buffer("centre", torch.zeros(backbone.width))
+        self.register_buffer("spread", torch.ones(backbone.width))
         nn.init.normal_(self.head.weight, std=0.01, generator=generator)
         nn.init.zeros_(self.head.bias)
         self.lower.requires_grad_(False)
 
+    def standardise_on(self, pooled: np.ndarray) -> None:
+        """Bring pooled features to mean 0 and deviation about 1, as measured on training cells (N, V, D)."""
+        flat = torch.from_numpy(pooled.reshape(-1, pooled.shape[-1]))
+        self.centre.copy_(flat.mean(0))
+        spread = flat.std(0)
+        self.spread.copy_((spread + _LEAST_SPREAD * spread.mean()).clamp_min(torch.finfo(torch.float32).tiny))
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of whole pictures."""
-        return self.from_taps(self.lower(images))
+        return self.answer(images)[0]
+
+    def answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of whole pictures, and what the frozen blocks made of them as they lie (N, C, h, w)."""
+        turns = [torch.rot90(images, turn * 4 // self.orientations, (2, 3)) for turn in range(self.orientations)]
+        taps = self.lower(torch.cat(turns))
+        logits = self.from_taps(taps).reshape(self.orientations, -1, self.head.out_features)
+        return logits.mean(0), taps[: taps.shape[0] // self.orientations]
 
     def from_taps(self, taps: torch.Tensor) -> torch.Tensor:
-        """Logits from the output of the frozen blocks."""
+        """Logits from the output of the frozen blocks, one orientation at a time."""
+        if taps.ndim == 4:
+            taps = taps.contiguous(memory_format=torch.channels_last)
         return self.from_pooled(self.upper(taps))
 
     def from_pooled(self, pooled: torch.Tensor) -> torch.Tensor:
         """Logits from pooled features."""
-        logits: torch.Tensor = self.head(self.dropout(pooled))
+        logits: torch.Tensor = self.head(self.dropout((pooled - self.centre) / self.spread))
         return logits

@@ -14,6 +14,11 @@ def resize(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR)
 
 
+def turn(image: np.ndarray, number: int, orientations: int) -> np.ndarray:
+    """S×S×3 as it lies in one of its orientations; number 0 is the picture itself. No pixel is interpolated."""
+    return np.ascontiguousarray(np.rot90(image, number * 4 // orientations))
+
+
 def normalise(images: np.ndarray, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
     """N×S×S×3 uint8 → N×3×S×S float32 with the backbone's own mean and standard deviation (pixels in 0–1)."""
     scale = 1 / (255 * np.asarray(deviation, dtype=np.float32))

@@ -34,9 +34,10 @@ class BackboneSettings(_Settings):
 class AugmentationSettings(_Settings):
     """How the views of a training cell differ from it. Shares are of the side, factors around 1."""
 
-    views: int = Field(ge=1, description="views of a cell, the untouched one included")
+    views: int = Field(ge=1, description="views of a cell, its orientations included")
     view_budget: int = Field(
-        ge=1, description="views of all cells together; large sets get fewer views a cell, never under two"
+        ge=1,
+        description="views of all cells together; large sets get fewer a cell, one more than orientations at least",
     )
     rotation_degrees: float = Field(ge=0, le=180)
     flips: bool
@@ -55,6 +56,8 @@ class PhaseSettings(_Settings):
         epochs: the most; 0 leaves the phase out.
         image_budget: cells shown in the whole phase at most, so that large sets get fewer epochs (never under one).
         patience: epochs without a better validation loss before the phase stops early and its best state returns.
+        layer_decay: each block further from the head learns this much slower than the one after it.
+        averaging: share of the running average of the weights that a step keeps; 0 takes the last weights alone.
     """
 
     epochs: int = Field(ge=0)
@@ -63,6 +66,8 @@ class PhaseSettings(_Settings):
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(ge=0)
     patience: int = Field(ge=1)
+    layer_decay: float = Field(gt=0, le=1)
+    averaging: float = Field(ge=0, lt=1)
 
 
 class TrainingSettings(_Settings):
@@ -79,7 +84,13 @@ class TrainingSettings(_Settings):
 
 
 class LearningSettings(_Settings):
-    """Everything that decides a model besides its data and its seed."""
+    """Everything that decides a model besides its data and its seed.
+
+    Attributes:
+        orientations: quarter turns of a cell (1: none, 2: half turns, 4: all) whose logits every answer averages.
+    """
+
+    orientations: Literal[1, 2, 4]
 
     backbone: BackboneSettings
     augmentation: AugmentationSettings

@@ -14,8 +14,8 @@ from hematovision.errors import GateRefused
 from hematovision.evaluation.calibration import softmax
 from hematovision.evaluation.cross_validation import CrossValidation, FoldPredictions, pool_folds
 from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.learning.fitting import Progress
 from hematovision.learning.folds import FoldOutcome, class_names
-from hematovision.learning.training import Progress
 from hematovision.registry.predictor import Predictor
 from hematovision.registry.scoring import score_rows
 

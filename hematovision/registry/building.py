@@ -11,9 +11,9 @@ from hematovision.data.manifest import DEVELOPMENT, manifest_digest
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.calibration import fit_temperature
 from hematovision.learning.backbones import load_backbone
+from hematovision.learning.fitting import Epoch, Progress
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits, train_on
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Epoch, Progress
 from hematovision.provenance import software_versions
 from hematovision.registry.package import ModelSpecification, write_package
 
@@ -43,6 +43,7 @@ def build_model(
     *,
     seed: int,
     threads: int,
+    checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Epoch]:
     """Train on every development cell and write the model package to a folder.
@@ -55,12 +56,22 @@ def build_model(
     development = manifest[manifest["split"] == DEVELOPMENT]
     assert_untouched(origin.golden, development, manifest=manifest)
     classes = class_names(manifest)
-    trained = train_on(development, features, classes, settings, seed=seed, threads=threads, progress=progress)
+    trained = train_on(
+        development,
+        features,
+        classes,
+        settings,
+        seed=seed,
+        threads=threads,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
     _, truth, logits = out_of_fold_logits(manifest, outcomes)
     backbone = load_backbone(settings.backbone, seed=seed)
     specification = ModelSpecification(
         classes=classes,
         image_size=features.side,
+        orientations=settings.orientations,
         mean=backbone.mean,
         deviation=backbone.deviation,
         temperature=fit_temperature(logits, truth),

@@ -19,7 +19,7 @@ from hematovision.evaluation.pictures import contact_sheet
 from hematovision.evaluation.plots import LearningCurve
 from hematovision.evaluation.report import render_report, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, ShownMistake, Training
-from hematovision.learning.training import Epoch
+from hematovision.learning.fitting import Epoch
 from hematovision.provenance import git_commit
 from hematovision.registry.package import ModelSpecification, verify_package
 from hematovision.registry.publication import flat_settings

@@ -18,7 +18,7 @@ from hematovision.evaluation.mistakes import most_confident_mistakes
 from hematovision.evaluation.report import render_report, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent
 from hematovision.home import Home
-from hematovision.learning.training import Progress
+from hematovision.learning.fitting import Progress
 from hematovision.provenance import software_versions
 from hematovision.registry.candidate_report import Loader
 from hematovision.registry.mlflow_registry import fetch_model

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
-from hematovision.learning.training import Epoch
+from hematovision.learning.fitting import Epoch
 
 CHALLENGER = "challenger"
 SERVING_LIBRARIES = (

@@ -18,6 +18,7 @@ class ModelSpecification(BaseModel):
     Attributes:
         classes: labels in the order of the logits.
         image_size: input side in pixels; pictures are resized without keeping their aspect.
+        orientations: quarter turns of a picture whose logits the network averages.
         mean, deviation: per-channel normalisation of pixels in 0–1.
         temperature: logits are divided by it before the softmax (Guo et al. 2017).
         max_pixels, min_side: limits of a picture that is answered at all, in pixels.
@@ -29,6 +30,7 @@ class ModelSpecification(BaseModel):
     format: Literal[1] = 1
     classes: list[str] = Field(min_length=2)
     image_size: int
+    orientations: int
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
     temperature: float = Field(gt=0)
@@ -63,10 +65,10 @@ def _write_onnx(network: Any, side: int, target: Path) -> None:
             self.network = network
 
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            taps = self.network.lower(images)
+            logits, taps = self.network.answer(images)
             centre = taps.mean((2, 3))
             spread = ((taps - centre[:, :, None, None]) ** 2).mean((2, 3)).sqrt()
-            return self.network.from_taps(taps), torch.cat([centre, spread], 1)
+            return logits, torch.cat([centre, spread], 1)
 
     export_onnx(Served(), target, side=side, outputs=["logits", "embedding"])
 

@@ -15,7 +15,7 @@ from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import CONFIGS, Home
-from hematovision.learning.training import Epoch
+from hematovision.learning.fitting import Epoch
 from hematovision.provenance import git_commit
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.package import package_digest, verify_package

@@ -9,7 +9,7 @@ import pandas as pd
 from hematovision.data.labels import match_labels
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
-from hematovision.learning.training import Progress
+from hematovision.learning.fitting import Progress
 from hematovision.registry.predictor import Answers, Predictor
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.data.pictures import Picture
 from hematovision.errors import GateRefused
 from hematovision.home import Home
-from hematovision.learning.training import Progress
+from hematovision.learning.fitting import Progress
 from hematovision.monitoring.drift import DriftVerdict, detect_drift, most_unusual
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.report import Picture as Shown

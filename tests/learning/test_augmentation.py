@@ -25,12 +25,13 @@ def cell() -> np.ndarray:
 
 
 def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSettings, cell: np.ndarray) -> None:
-    plan = FeaturePlan(64, 4, chosen, "f32", 1)
+    plan = FeaturePlan(64, 2, 5, chosen, "f32", 1)
     first = views_of("ab" * 32, cell, plan)
     np.testing.assert_array_equal(first, views_of("ab" * 32, cell, plan))
     assert (first != views_of("cd" * 32, cell, plan)).any()
     np.testing.assert_array_equal(first[0], cell)
-    assert len({view.tobytes() for view in first}) == 4
+    np.testing.assert_array_equal(first[1], cell[::-1, ::-1])
+    assert len({view.tobytes() for view in first}) == 5
 
 
 def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndarray) -> None:

@@ -21,7 +21,7 @@ def backbone() -> Backbone:
 
 @pytest.fixture(scope="module")
 def plan() -> FeaturePlan:
-    return FeaturePlan(64, 3, load_config().learning.augmentation, "f32", 1)
+    return FeaturePlan(64, 2, 3, load_config().learning.augmentation, "f32", 1)
 
 
 def extract(
@@ -63,10 +63,11 @@ def test_what_decides_a_feature_names_its_folder(backbone: Backbone, plan: Featu
     other = load_backbone(load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=4)
     stronger = plan.augmentation.model_copy(update={"zoom": 0.3})
     changed = [
-        FeaturePlan(96, 3, plan.augmentation, "f32", 1),
-        FeaturePlan(64, 4, plan.augmentation, "f32", 1),
-        FeaturePlan(64, 3, stronger, "f32", 1),
-        FeaturePlan(64, 3, plan.augmentation, "f32", 2),
+        FeaturePlan(96, 2, 3, plan.augmentation, "f32", 1),
+        FeaturePlan(64, 2, 4, plan.augmentation, "f32", 1),
+        FeaturePlan(64, 2, 3, stronger, "f32", 1),
+        FeaturePlan(64, 2, 3, plan.augmentation, "f32", 2),
+        FeaturePlan(64, 1, 3, plan.augmentation, "f32", 1),
     ]
     digests = [plan.digest(backbone), plan.digest(other), *(each.digest(backbone) for each in changed)]
     assert len(set(digests)) == len(digests)

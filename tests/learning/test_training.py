@@ -1,6 +1,7 @@
 """The two phases: reproducible in any company, weighted where classes are uneven, stopped early."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 from hematovision.config import load_config
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.features import Features
+from hematovision.learning.fitting import Part, Progress, class_weights, epochs_within_budget, layered
 from hematovision.learning.networks import SeededDropout
-from hematovision.learning.settings import PhaseSettings, TrainingSettings
-from hematovision.learning.training import Part, Trained, class_weights, epochs_within_budget, predict_logits, train
+from hematovision.learning.settings import LearningSettings
+from hematovision.learning.training import Trained, predict_logits, train
 
 CELLS, CLASSES = 48, ["eosinophil", "lymphocyte", "monocyte"]
 
@@ -33,17 +35,34 @@ def features(backbone: Backbone) -> Features:
     return Features(taps, pooled.reshape(CELLS, 2, -1))
 
 
-def settings(**fine_tuning: float) -> TrainingSettings:
-    base = load_config().learning.training
-    phase = base.fine_tuning.model_copy(update={"epochs": 4, "batch_size": 8, **fine_tuning})
-    return base.model_copy(update={"frozen": base.frozen.model_copy(update={"epochs": 3}), "fine_tuning": phase})
+def settings(orientations: int = 1, **fine_tuning: float) -> LearningSettings:
+    short = {"epochs": 4, "batch_size": 8, "averaging": 0.5, **fine_tuning}
+    training = {"frozen": {"epochs": 3}, "fine_tuning": short}
+    return load_config(None, {"learning": {"orientations": orientations, "training": training}}).learning
 
 
-def fit(features: Features, backbone: Backbone, chosen: TrainingSettings, seed: int = 7) -> Trained:
+def fit(
+    features: Features,
+    backbone: Backbone,
+    chosen: LearningSettings,
+    seed: int = 7,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+) -> Trained:
     targets = np.arange(CELLS) % 3
     rows = np.arange(CELLS)
-    training, validation = Part(rows[:36], targets[:36]), Part(rows[36:], targets[36:])
-    return train(features, training, validation, backbone, CLASSES, chosen, seed=seed, threads=1)
+    return train(
+        features,
+        Part(rows[:36], targets[:36]),
+        Part(rows[36:], targets[36:]),
+        backbone,
+        CLASSES,
+        chosen,
+        seed=seed,
+        threads=1,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
 
 
 def weights(trained: Trained) -> torch.Tensor:
@@ -82,6 +101,46 @@ def test_patience_stops_a_phase_and_the_best_state_returns(features: Features, b
     assert float(loss) == pytest.approx(best, rel=1e-5)
 
 
+@pytest.mark.parametrize("last_word", [1, 3, 4, 6])
+def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been(
+    last_word: int, features: Features, backbone: Backbone, tmp_path: Path
+) -> None:
+    words = 0
+
+    def die(done: int, most: int) -> None:
+        nonlocal words
+        words += 1
+        if words == last_word:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(features, backbone, settings(), checkpoints=tmp_path / "run", progress=die)
+    words = -100
+    resumed = fit(features, backbone, settings(), checkpoints=tmp_path / "run", progress=die)
+    alone = fit(features, backbone, settings())
+    assert torch.equal(weights(alone), weights(resumed))
+    assert resumed.curves == alone.curves
+    assert words + 100 < 9
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_answer_is_the_mean_over_the_orientations(features: Features, backbone: Backbone) -> None:
+    chosen = settings(orientations=2, epochs=1)
+    network = fit(features, backbone, chosen).network
+    rows = np.arange(5)
+    with torch.inference_mode():
+        turned = [network.from_taps(torch.from_numpy(features.taps[rows, view]).float()) for view in (0, 1)]
+    np.testing.assert_allclose(
+        predict_logits(network, features, rows), torch.stack(turned).mean(0).numpy(), rtol=1e-5, atol=1e-5
+    )
+    assert not torch.allclose(*turned)
+
+
+def test_blocks_further_from_the_head_learn_slower() -> None:
+    blocks = [torch.nn.Linear(2, 2), torch.nn.ReLU(), torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)]
+    assert [group["lr"] for group in layered(blocks, 0.8, 0.5)] == [0.2, 0.4, 0.8]
+
+
 def test_zero_epochs_leave_fine_tuning_out(features: Features, backbone: Backbone) -> None:
     trained = fit(features, backbone, settings(epochs=0))
     assert {epoch.phase for epoch in trained.curves} == {"frozen"}
@@ -101,7 +160,7 @@ def test_a_class_without_cells_has_no_weight() -> None:
 
 
 def test_large_sets_get_fewer_epochs_but_never_none() -> None:
-    phase = PhaseSettings(epochs=10, image_budget=1000, batch_size=8, learning_rate=0.1, weight_decay=0, patience=3)
+    phase = settings().training.frozen.model_copy(update={"epochs": 10, "image_budget": 1000})
     assert [epochs_within_budget(phase, cells) for cells in (50, 100, 400, 5000)] == [10, 10, 2, 1]
 
 
