@@ -1,4 +1,4 @@
-"""Views of a training cell: rotated, flipped, zoomed, shifted, recoloured. Never used outside the training side."""
+"""Views of a training cell: moved, stained, lit and photographed otherwise. Never used outside the training side."""
 
 import hashlib
 
@@ -39,6 +39,43 @@ def _recolour(image: np.ndarray, generator: np.random.Generator, settings: Augme
     return changed.astype(np.uint8)
 
 
+def _dyes_in_density() -> FloatArray:
+    # Optical densities (red, green, blue) of methylene blue and eosin in a Giemsa stain, as in ImageJ's colour
+    # deconvolution (Ruifrok & Johnston 2001; Landini et al. 2021); the third direction is what neither explains.
+    blue, red = np.array([0.834750, 0.513556, 0.196330]), np.array([0.092789, 0.954111, 0.283111])
+    rest = np.cross(blue, red)
+    return np.stack([blue, red, rest / np.linalg.norm(rest)])
+
+
+_DYES = _dyes_in_density()
+_DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
+
+
+def _restain(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
+    """H×W×3 uint8 with more or less of each dye (Tellez et al. 2018), under a light of another colour and slope."""
+    factors = 1 + generator.uniform(-settings.stain, settings.stain, 3)
+    mixing = (np.linalg.inv(_DYES) @ np.diag(factors) @ _DYES).T
+    light = generator.uniform(-settings.white_balance, settings.white_balance, 3)
+    density = np.asarray(cv2.transform(_DENSITY[image], np.column_stack([mixing, light])), dtype=np.float32)
+    slope = generator.uniform(-settings.illumination, settings.illumination, 2)
+    rows, columns = (np.linspace(-slope[axis], slope[axis], image.shape[axis], dtype=np.float32) for axis in (0, 1))
+    density = density + (rows[:, None] + columns[None, :])[..., None]
+    restained: np.ndarray = np.clip(256 * np.asarray(cv2.exp(-density)) - 0.5, 0, 255).astype(np.uint8)
+    return restained
+
+
+def _rephotograph(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
+    """H×W×3 uint8 out of focus or compressed, each in about every other view."""
+    blurred, sigma = generator.random() < 0.5, generator.uniform(0, settings.blur) * image.shape[0]
+    compressed, quality = generator.random() < 0.5, generator.integers(settings.jpeg_quality, 101)
+    if blurred and sigma > 0:
+        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    if compressed and quality < 100:
+        written = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
+        image = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))[..., ::-1]
+    return image
+
+
 def augment(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
     """One random view of a square H×H×3 uint8 RGB image; corners that a rotation opens are filled by reflection."""
     side = image.shape[0]
@@ -49,4 +86,5 @@ def augment(image: np.ndarray, generator: np.random.Generator, settings: Augment
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return _recolour(moved, generator, settings)
+    restained = _restain(moved, generator, settings)
+    return np.ascontiguousarray(_rephotograph(_recolour(restained, generator, settings), generator, settings))

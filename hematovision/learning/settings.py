@@ -32,7 +32,12 @@ class BackboneSettings(_Settings):
 
 
 class AugmentationSettings(_Settings):
-    """How the views of a training cell differ from it. Shares are of the side, factors around 1."""
+    """How the views of a training cell differ from it. Shares are of the side, factors around 1.
+
+    Attributes:
+        stain: each dye's density times 1 ± this. white_balance, illumination: natural-log light, a channel and from
+            the middle to an edge. blur: largest Gaussian sigma. jpeg_quality: lowest; 100 leaves compression out.
+    """
 
     views: int = Field(ge=1, description="views of a cell, its orientations included")
     view_budget: int = Field(
@@ -47,6 +52,11 @@ class AugmentationSettings(_Settings):
     contrast: float = Field(ge=0, lt=1)
     saturation: float = Field(ge=0, lt=1)
     hue_degrees: float = Field(ge=0, le=180)
+    stain: float = Field(ge=0, lt=1)
+    white_balance: float = Field(ge=0, lt=1)
+    illumination: float = Field(ge=0, lt=1)
+    blur: float = Field(ge=0, le=0.1)
+    jpeg_quality: int = Field(ge=1, le=100)
 
 
 class PhaseSettings(_Settings):

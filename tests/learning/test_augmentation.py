@@ -36,13 +36,35 @@ def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSet
 
 def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndarray) -> None:
     strengths = ("rotation_degrees", "zoom", "shift", "brightness", "contrast", "saturation", "hue_degrees")
-    nothing = chosen.model_copy(update={**dict.fromkeys(strengths, 0.0), "flips": False})
+    photography = ("stain", "white_balance", "illumination", "blur")
+    nothing = chosen.model_copy(
+        update={**dict.fromkeys((*strengths, *photography), 0.0), "flips": False, "jpeg_quality": 100}
+    )
     assert np.abs(augment(cell, view_generator("a", 1, 1), nothing).astype(int) - cell).max() <= 1
+
+
+def test_more_dye_is_darker_and_white_stays_white(chosen: AugmentationSettings) -> None:
+    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "hue_degrees", "white_balance", "illumination"), 0.0)
+    stained = chosen.model_copy(update={**quiet, "stain": 0.5, "jpeg_quality": 100})
+    grey, white = np.full((64, 64, 3), 120, np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    brightness = [augment(grey, view_generator("a", view, 1), stained).mean() for view in range(40)]
+    assert min(brightness) < 105
+    assert max(brightness) > 135
+    assert all(augment(white, view_generator("a", view, 1), stained).min() >= 254 for view in range(8))
+
+
+def test_light_has_a_slope(chosen: AugmentationSettings) -> None:
+    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "hue_degrees", "white_balance", "stain"), 0.0)
+    lit = chosen.model_copy(update={**quiet, "illumination": 0.4})
+    grey = np.full((64, 64, 3), 120, np.uint8)
+    ranges = [np.ptp(augment(grey, view_generator("a", view, 1), lit).astype(int)) for view in range(10)]
+    assert max(ranges) > 40
 
 
 def test_reflection_fills_what_a_rotation_opens(chosen: AugmentationSettings) -> None:
     white = np.full((64, 64, 3), 250, np.uint8)
-    still = chosen.model_copy(update={"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue_degrees": 0.0})
+    colours = ("brightness", "contrast", "saturation", "hue_degrees", "stain", "white_balance", "illumination")
+    still = chosen.model_copy(update=dict.fromkeys(colours, 0.0))
     assert all(augment(white, view_generator("a", view, 1), still).min() >= 249 for view in range(8))
 
 
