@@ -12,6 +12,7 @@ from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
 from hematovision.errors import UsageError
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
 
@@ -76,6 +77,7 @@ class RunConfig(_Section):
     learning: LearningSettings
     evaluation: EvaluationSettings
     monitoring: DriftSettings
+    search: SearchSettings
     registry: RegistrySettings
 
 
@@ -92,12 +94,19 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def _overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings with others laid over them."""
     merged = dict(base)
     for key, value in changes.items():
         below = merged.get(key)
-        merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def read_layer(path: Path) -> dict[str, Any]:
+    """The settings of one file, by its path or by its bare name in configs/."""
+    named = CONFIGS / f"{path}.yaml"
+    return _read_yaml(named if path.suffix == "" and not path.exists() and named.exists() else path)
 
 
 def load_config(path: Path | None = None, changes: Mapping[str, Any] | None = None) -> RunConfig:
@@ -112,15 +121,26 @@ def load_config(path: Path | None = None, changes: Mapping[str, Any] | None = No
     """
     content = _read_yaml(DEFAULT_CONFIG)
     if path is not None:
-        named = CONFIGS / f"{path}.yaml"
-        path = named if path.suffix == "" and not path.exists() and named.exists() else path
-        content = _overlay(content, _read_yaml(path))
-    content = _overlay(content, changes or {})
+        content = overlay(content, read_layer(path))
+    content = overlay(content, changes or {})
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise UsageError(f"The configuration{f' in {path}' if path else ''} is not usable: {problems}.") from error
+
+
+def differences(config: RunConfig) -> dict[str, Any]:
+    """The overlay that makes the defaults into this configuration."""
+
+    def changed(now: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+        found = {key: value for key, value in now.items() if key not in before or value != before[key]}
+        for key, value in found.items():
+            if isinstance(value, Mapping) and isinstance(before.get(key), Mapping):
+                found[key] = changed(value, before[key])
+        return found
+
+    return changed(config.model_dump(mode="json"), load_config().model_dump(mode="json"))
 
 
 def data_path(config: RunConfig) -> Path:

@@ -62,6 +62,11 @@ class Home:
         return self.root / "runs"
 
     @property
+    def studies(self) -> Path:
+        """Hyper-parameter searches: their database, and a folder each."""
+        return self.root / "studies"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's store: the user's own where set, else sqlite in this folder."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 _lock = threading.Lock()
 _shared: Progress | None = None
 _users = 0
+_tasks: dict[str, TaskID] = {}
 
 
 def _new_display() -> Progress:
@@ -37,7 +46,7 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
             _shared.start()
         _users += 1
         display = _shared
-        task = display.add_task(description, total=None)
+        task = _tasks[description] = display.add_task(description, total=None)
     try:
         yield lambda done, total: display.update(task, completed=done, total=total)
     finally:
@@ -46,3 +55,18 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
             if _users == 0:
                 display.stop()
                 _shared = None
+                _tasks.clear()
+
+
+def set_progress(description: str, done: int, total: int) -> None:
+    """Set a bar that is open elsewhere in this process; nothing where there is none."""
+    with _lock:
+        if _shared is not None and description in _tasks:
+            _shared.update(_tasks[description], completed=done, total=total)
+
+
+def advance(description: str, by: int) -> None:
+    """Move a bar that is open elsewhere in this process; nothing where there is none."""
+    with _lock:
+        if _shared is not None and description in _tasks:
+            _shared.advance(_tasks[description], by)

@@ -114,6 +114,33 @@ def register(
 
 
 @app.command()
+def search(
+    data: Data = None,
+    space: Annotated[
+        Path | None,
+        typer.Option(
+            "--space",
+            metavar="FILE",
+            help="What may move: YAML, or a name in configs/ (search/head).",
+            show_default="search/head",
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials the study is to have in all.", min=1)] = None,
+    method: Annotated[
+        Literal["grid", "bayesian"] | None, typer.Option(help="All points of a grid, or learn from trials.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="Goes on with a study of this name.")] = None,
+    seed: Seed = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Find settings that do best on inner folds; the golden set stays unseen. Goes on where it was stopped."""
+    from hematovision.cli import search as searching
+
+    searching.search(data, config, space, trials=trials, method=method, study=study, seed=seed, as_json=json)
+
+
+@app.command()
 def evaluate(
     model: Model,
     data: Annotated[str, typer.Option("--data", metavar="PATH", help="Labelled cells, in any layout `run` takes.")],

@@ -60,6 +60,16 @@ def validation_split(rows: pd.DataFrame, *, fraction: float, seed: int) -> tuple
     return rows[~held_out], rows[held_out]
 
 
+def deal_folds(rows: pd.DataFrame, *, folds: int, seed: int) -> pd.DataFrame:
+    """A copy of development rows with `fold` (0 … folds-1) dealt anew, stratified by label and grouped by `group`.
+
+    For comparisons among settings. Raises GateRefused when a class has fewer groups than there are folds.
+    """
+    part = _allocate(rows, [1 / folds] * folds, seed)
+    _require_presence(rows, part, folds, f"{folds} inner folds")
+    return rows.assign(fold=part.to_numpy(dtype=np.int64))
+
+
 def _around_source_test(manifest: pd.DataFrame, is_test: pd.Series, folds: int, seed: int) -> pd.DataFrame:
     straddling = sorted(set(manifest.loc[is_test, "group"]) & set(manifest.loc[~is_test, "group"]))
     if straddling:

@@ -78,7 +78,7 @@ def _rephotograph(image: np.ndarray, generator: np.random.Generator, settings: A
 
 def augment(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
     """One random view of a square H×H×3 uint8 RGB image; corners that a rotation opens are filled by reflection."""
-    side = image.shape[0]
+    side, settings = image.shape[0], settings.at_strength()
     moved = cv2.warpAffine(
         image,
         _affine(side, generator, settings),

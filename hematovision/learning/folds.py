@@ -60,6 +60,25 @@ def views_within_budget(settings: LearningSettings, cells: int) -> int:
     return min(asked, max(settings.orientations + 1, settings.augmentation.view_budget // max(1, cells)))
 
 
+def resolve_inputs(manifest: pd.DataFrame, settings: LearningSettings) -> LearningSettings:
+    """The same settings with the input side and the number of views that these cells call for."""
+    chosen, side = settings.backbone, settings.backbone.image_size
+    if side == "auto":
+        side = choose_side(
+            manifest["width"].to_numpy(),
+            manifest["height"].to_numpy(),
+            smallest=chosen.smallest_image_size,
+            largest=chosen.largest_image_size,
+        )
+    views = views_within_budget(settings, len(manifest))
+    return settings.model_copy(
+        update={
+            "backbone": chosen.model_copy(update={"image_size": side}),
+            "augmentation": settings.augmentation.model_copy(update={"views": views}),
+        }
+    )
+
+
 def prepare_features(
     manifest: pd.DataFrame,
     store: ImageStore,
@@ -72,19 +91,12 @@ def prepare_features(
     progress: Progress | None = None,
 ) -> FeatureSet:
     """Compute the frozen features of every cell of a manifest that the cache lacks."""
+    settings = resolve_inputs(manifest, settings)
     chosen = settings.backbone
-    side = chosen.image_size
-    if side == "auto":
-        side = choose_side(
-            manifest["width"].to_numpy(),
-            manifest["height"].to_numpy(),
-            smallest=chosen.smallest_image_size,
-            largest=chosen.largest_image_size,
-        )
     plan = FeaturePlan(
-        side,
+        int(chosen.image_size),
         settings.orientations,
-        views_within_budget(settings, len(manifest)),
+        settings.augmentation.views,
         settings.augmentation,
         chosen.precision,
         seed,

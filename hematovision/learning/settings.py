@@ -44,6 +44,9 @@ class AugmentationSettings(_Settings):
         ge=1,
         description="views of all cells together; large sets get fewer a cell, one more than orientations at least",
     )
+    strength: float = Field(
+        ge=0, le=3, description="one factor on zoom, shift, brightness, contrast, saturation and hue; rotation stays"
+    )
     rotation_degrees: float = Field(ge=0, le=180)
     flips: bool
     zoom: float = Field(ge=0, lt=1)
@@ -57,6 +60,12 @@ class AugmentationSettings(_Settings):
     illumination: float = Field(ge=0, lt=1)
     blur: float = Field(ge=0, le=0.1)
     jpeg_quality: int = Field(ge=1, le=100)
+
+    def at_strength(self) -> "AugmentationSettings":
+        """The same with `strength` worked in; shares stay below 1 and the hue within 180 degrees."""
+        limits = dict.fromkeys(("zoom", "shift", "brightness", "contrast", "saturation"), 0.99) | {"hue_degrees": 180.0}
+        reached = {name: min(limit, self.strength * getattr(self, name)) for name, limit in limits.items()}
+        return self.model_copy(update={**reached, "strength": 1.0})
 
 
 class PhaseSettings(_Settings):

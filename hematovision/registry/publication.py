@@ -79,7 +79,7 @@ def flat_settings(config: RunConfig) -> dict[str, str]:
         below = (flatten(f"{prefix}.{key}" if prefix else key, part) for key, part in value.items())
         return {name: text for part in below for name, text in part.items()}
 
-    return flatten("", config.model_dump())
+    return flatten("", config.model_dump(exclude={"search"}))
 
 
 def _metrics(cross_validation: CrossValidation, golden: Evaluation) -> dict[str, float]:
