@@ -34,7 +34,7 @@ IDENTITY = {"data": "made up"}
 def settings(**search: Any) -> tuple[SearchSettings, LearningSettings]:
     """A short search over the head."""
     training = {"frozen": {"epochs": 3, "batch_size": 16}, "fine_tuning": {"epochs": 0}, "validation_fraction": 0.2}
-    learning = {"backbone": {"weights": "none"}, "training": training}
+    learning = {"orientations": 1, "backbone": {"weights": "none"}, "training": training}
     asked = {"trials": 8, "at_once": 3, "startup_trials": 4, "folds": 3, "space": SPACE, **search}
     config = load_config(None, {"learning": learning, "search": asked})
     return config.search, config.learning

@@ -190,7 +190,7 @@ def test_a_head_trial_scores_what_the_whole_network_would(tmp_path: Path) -> Non
     bench = Bench(rows, lambda _: FeatureSet(folder=str(tmp_path), side=64, views=2), seed=made_up.SEED)
     fit, held_out, left_out = bench.parts(1, 0.2)
     features = cache.read(list(rows["sha256"]))
-    whole = train(features, fit, held_out, backbone, bench.classes, learning.training, seed=bench.seed + 2, threads=1)
+    whole = train(features, fit, held_out, backbone, bench.classes, learning, seed=bench.seed + 2, threads=1)
     logits = torch.from_numpy(predict_logits(whole.network, features, left_out.rows))
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(left_out.targets))
     assert bench.score_fold(learning, 1).log_loss == pytest.approx(float(loss), rel=1e-3)

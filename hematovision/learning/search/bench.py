@@ -18,13 +18,14 @@ from hematovision.errors import HematoVisionError
 from hematovision.evaluation.calibration import softmax
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.features import FeatureCache, Features
+from hematovision.learning.fitting import Part
 from hematovision.learning.folds import FeatureSet, class_names
 from hematovision.learning.search.pruning import hopeless
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.search.space import configured
 from hematovision.learning.search.trials import FoldScore, TrialOutcome, TrialRequest
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Part, predict_logits, train
+from hematovision.learning.training import predict_logits, train
 
 _KEPT_IN_MEMORY = 4
 
@@ -110,7 +111,7 @@ class Bench:
             held_out,
             backbone,
             self.classes,
-            settings.training,
+            settings,
             seed=self.seed + 1 + fold,
             threads=1,
         )
