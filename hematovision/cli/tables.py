@@ -117,9 +117,7 @@ def show_search(console: Console, document: Mapping[str, Any]) -> None:
     for name in ("trial", "selection score", "macro-F1", "log loss", "s", "settings"):
         table.add_column(name, overflow="fold")
     for trial in document["top"]:
-        settings = "\n".join(
-            f"{key.removeprefix('learning.')} {_short(value)}" for key, value in trial["parameters"].items()
-        )
+        settings = "\n".join(f"{_last_two(key)} {_short(value)}" for key, value in trial["parameters"].items())
         figures = [f"{trial['macro_f1']:.4f}", f"{trial['log_loss']:.4f}", f"{trial['seconds']:.1f}"]
         table.add_row(str(trial["number"]), interval(trial["selection_score"]), *figures, escape(settings))
     console.print(table)
@@ -133,6 +131,10 @@ def show_search(console: Console, document: Mapping[str, Any]) -> None:
     console.print("Look    hematovision ui   (MLflow: every trial a nested run)", highlight=False)
     console.print(f"Time    {document['seconds']:.0f} s", highlight=False)
     console.print(NOT_A_DEVICE, style="dim")
+
+
+def _last_two(key: str) -> str:
+    return ".".join(key.split(".")[-2:])
 
 
 def _short(value: Any) -> str:

@@ -43,6 +43,7 @@ def storage_url(search: SearchSettings, folder: Path) -> str:
         UsageError: an environment variable is named that is not set.
     """
     if search.storage is None:
+        folder.mkdir(parents=True, exist_ok=True)
         return f"sqlite:///{folder / 'studies.db'}"
     if search.storage.startswith("$"):
         url = os.environ.get(search.storage[1:])
