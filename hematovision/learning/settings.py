@@ -44,9 +44,7 @@ class AugmentationSettings(_Settings):
         ge=1,
         description="views of all cells together; large sets get fewer a cell, one more than orientations at least",
     )
-    strength: float = Field(
-        ge=0, le=3, description="one factor on zoom, shift, brightness, contrast, saturation and hue; rotation stays"
-    )
+    strength: float = Field(ge=0, le=3, description="one factor on every change of a view but rotation and flips")
     rotation_degrees: float = Field(ge=0, le=180)
     flips: bool
     zoom: float = Field(ge=0, lt=1)
@@ -62,10 +60,12 @@ class AugmentationSettings(_Settings):
     jpeg_quality: int = Field(ge=1, le=100)
 
     def at_strength(self) -> "AugmentationSettings":
-        """The same with `strength` worked in; shares stay below 1 and the hue within 180 degrees."""
-        limits = dict.fromkeys(("zoom", "shift", "brightness", "contrast", "saturation"), 0.99) | {"hue_degrees": 180.0}
+        """The same with `strength` worked in, each change kept within what the setting itself allows."""
+        shares = ("zoom", "shift", "brightness", "contrast", "saturation", "stain", "white_balance", "illumination")
+        limits = dict.fromkeys(shares, 0.99) | {"hue_degrees": 180.0, "blur": 0.1}
         reached = {name: min(limit, self.strength * getattr(self, name)) for name, limit in limits.items()}
-        return self.model_copy(update={**reached, "strength": 1.0})
+        quality = max(1, round(100 - self.strength * (100 - self.jpeg_quality)))
+        return self.model_copy(update={**reached, "jpeg_quality": quality, "strength": 1.0})
 
 
 class PhaseSettings(_Settings):

@@ -321,5 +321,7 @@ def test_stronger_augmentation_reaches_further_within_bounds() -> None:
     assert chosen.at_strength() == chosen
     doubled = chosen.model_copy(update={"strength": 2.0}).at_strength()
     assert doubled.zoom == pytest.approx(2 * chosen.zoom)
+    assert doubled.jpeg_quality == 100 - 2 * (100 - chosen.jpeg_quality)
+    assert chosen.model_copy(update={"strength": 0.0}).at_strength().jpeg_quality == 100
     assert doubled.rotation_degrees == chosen.rotation_degrees
     assert chosen.model_copy(update={"strength": 3.0, "zoom": 0.9}).at_strength().zoom < 1
