@@ -60,15 +60,16 @@ def search(
         from hematovision.home import locate_home
         from hematovision.learning.search.space import check_space
         from hematovision.learning.search.study import grid_size, storage_url
+
+        check_space(settings.search.space, settings.learning)
+        grid_size(settings.search)
+        storage_url(settings.search, locate_home().studies)
         from hematovision.progress import progress_bar
         from hematovision.registry.study_summary import study_name
         from pipelines.execution import execute
         from pipelines.search import search_pipeline
         from steps.search import BAR
 
-        check_space(settings.search.space, settings.learning)
-        grid_size(settings.search)
-        storage_url(settings.search, locate_home().studies)
         with _alone(locate_home().studies, study_name(settings)), progress_bar(BAR):
             finished = execute(
                 search_pipeline, config=settings, path=str(data_path(settings)), embedded=settings.data == "synthetic"
