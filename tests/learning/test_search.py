@@ -14,8 +14,10 @@ from optuna.trial import TrialState
 from hematovision.config import load_config, read_layer
 from hematovision.data.golden import GoldenSet
 from hematovision.data.splits import deal_folds
+from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused, HematoVisionError, UsageError
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.learning import folds
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.features import FeatureCache
 from hematovision.learning.folds import FeatureSet
@@ -44,8 +46,8 @@ def bench(search: SearchSettings, tmp_path_factory: pytest.TempPathFactory) -> B
 
 
 def outcome(number: int, macro_f1: list[float], log_loss: float = 0.5, state: str = "complete") -> TrialOutcome:
-    folds = [FoldScore(fold=i, macro_f1=value, log_loss=log_loss, epochs=3) for i, value in enumerate(macro_f1)]
-    return TrialOutcome(number=number, state=state, folds=folds, seconds=1.0, reason="")
+    scores = [FoldScore(fold=i, macro_f1=value, log_loss=log_loss, epochs=3) for i, value in enumerate(macro_f1)]
+    return TrialOutcome(number=number, state=state, folds=scores, seconds=1.0, reason="")
 
 
 def url(folder: Path, name: str = "studies") -> str:
@@ -309,10 +311,10 @@ def test_ties_go_to_the_other_figure_then_to_the_earlier_trial(tmp_path: Path) -
 
 
 def test_the_interval_of_a_selection_score_holds_losses_above_one() -> None:
-    folds = outcome(0, [0.9, 0.8, 0.85], log_loss=1.7).folds
-    loss = score_interval(folds, "log_loss", confidence=0.95)
+    scores = outcome(0, [0.9, 0.8, 0.85], log_loss=1.7).folds
+    loss = score_interval(scores, "log_loss", confidence=0.95)
     assert loss.value == loss.low == loss.high == pytest.approx(1.7)
-    f1 = score_interval(folds, "macro_f1", confidence=0.95)
+    f1 = score_interval(scores, "macro_f1", confidence=0.95)
     assert f1.low < 0.8 < f1.value < 0.9 < f1.high <= 1
 
 
@@ -325,3 +327,30 @@ def test_stronger_augmentation_reaches_further_within_bounds() -> None:
     assert chosen.model_copy(update={"strength": 0.0}).at_strength().jpeg_quality == 100
     assert doubled.rotation_degrees == chosen.rotation_degrees
     assert chosen.model_copy(update={"strength": 3.0, "zoom": 0.9}).at_strength().zoom < 1
+
+
+def test_a_search_finds_the_features_of_an_ordinary_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def extract(identities: list[str], _: Any, backbone: Any, plan: Any, folder: Path, **__: Any) -> FeatureCache:
+        asked.extend(identities)
+        return FeatureCache(folder / plan.digest(backbone))
+
+    monkeypatch.setattr(folds, "extract_features", extract)
+    _, learning = made_up.settings()
+    learning = learning.model_copy(
+        update={"augmentation": learning.augmentation.model_copy(update={"view_budget": 300})}
+    )
+    whole = made_up.cells().assign(height=100)
+    whole["width"] = np.where(np.arange(60) < 35, 200, 100)
+    whole.loc[:29, "split"] = "golden"
+    part = whole[whole["split"] == "development"]
+
+    def prepared(rows: Any, settings: Any) -> FeatureSet:
+        return folds.prepare_features(rows, ImageStore(tmp_path), tmp_path, settings, max_pixels=1, workers=1, seed=1)
+
+    ordinary = prepared(whole, learning)
+    asked.clear()
+    assert prepared(part, folds.resolve_inputs(whole, learning)) == ordinary
+    assert asked == list(part["sha256"]), "golden cells were asked for"
+    assert prepared(part, learning) != ordinary, "the part alone calls for another side and other views"
