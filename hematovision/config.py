@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -42,15 +42,23 @@ class SplitSettings(_Section):
 
 
 class EvaluationSettings(_Section):
-    """Intervals, calibration bins, and how many pictures a report shows."""
+    """Intervals, calibration bins, shares of cells answered, and how many pictures a report shows."""
 
     confidence: float = Field(gt=0, lt=1)
     resamples: int = Field(ge=100)
     ece_bins: int = Field(ge=2)
+    answered_shares: list[Annotated[float, Field(gt=0, le=1)]]
     mistakes_shown: int = Field(ge=0)
     cells_shown_per_class: int = Field(ge=1)
     thumbnail_side: int = Field(ge=16)
     thumbnail_quality: int = Field(ge=1, le=95)
+
+
+class TrustSettings(_Section):
+    """How sure a prediction set shall be, and how many ordinary cells may be flagged as strange."""
+
+    confidence: float = Field(gt=0, lt=1)
+    false_flag_rate: float = Field(gt=0, lt=1)
 
 
 class RegistrySettings(_Section):
@@ -75,6 +83,7 @@ class RunConfig(_Section):
     validation: ValidationSettings
     split: SplitSettings
     learning: LearningSettings
+    trust: TrustSettings
     evaluation: EvaluationSettings
     monitoring: DriftSettings
     search: SearchSettings

@@ -28,9 +28,18 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         settings=unmapped(config.learning),
         seed=unmapped(config.seed),
     )
-    folds = summarise_folds(manifest, outcomes, config.evaluation, config.seed)
+    folds = summarise_folds(manifest, outcomes, config.evaluation, config.trust, config.seed)
     package, curves = train_model(
-        manifest, outcomes, features, golden_folder, version, pinned, config.learning, config.reading, config.seed
+        manifest,
+        outcomes,
+        features,
+        golden_folder,
+        version,
+        pinned,
+        config.learning,
+        config.reading,
+        config.trust,
+        config.seed,
     )
     golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)

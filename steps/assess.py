@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from zenml import log_metadata, step
 
-from hematovision.config import EvaluationSettings
+from hematovision.config import EvaluationSettings, TrustSettings
 from hematovision.data.golden import load_golden
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.cross_validation import CrossValidation
@@ -24,10 +24,10 @@ from hematovision.registry.reference import write_reference
 
 @step
 def summarise_folds(
-    manifest: pd.DataFrame, outcomes: list[FoldOutcome], settings: EvaluationSettings, seed: int
+    manifest: pd.DataFrame, outcomes: list[FoldOutcome], settings: EvaluationSettings, trust: TrustSettings, seed: int
 ) -> Annotated[CrossValidation, "cross_validation"]:
     """Score what the folds said of cells they had not seen."""
-    result = cross_validate(manifest, outcomes, settings, seed=seed)
+    result = cross_validate(manifest, outcomes, settings, trust, seed=seed)
     log_metadata({"accuracy": result.accuracy.value, "macro_f1": result.macro_f1.value, "folds": len(result.folds)})
     return result
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import log_metadata, step
 
-from hematovision.config import ReadingSettings
+from hematovision.config import ReadingSettings, TrustSettings
 from hematovision.data.golden import assert_untouched, load_golden
 from hematovision.data.pin import DataPin
 from hematovision.data.store import ImageStore
@@ -83,6 +83,7 @@ def train_model(
     pinned: DataPin,
     settings: LearningSettings,
     reading: ReadingSettings,
+    trust: TrustSettings,
     seed: int,
 ) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
     """Train on all development cells and write the model package."""
@@ -96,6 +97,7 @@ def train_model(
             features,
             origin,
             settings,
+            trust,
             seed=seed,
             threads=os.cpu_count() or 1,
             checkpoints=locate_home().checkpoints,

@@ -39,7 +39,7 @@ def predict(model: str, paths: list[Path], config: Path | None, *, as_json: bool
         with progress_bar("Classifying") as progress:
             answers = predictor.answer([picture.load for picture in pictures], progress=progress)
         names = [pictures[position].path for position in answers.positions]
-        document = _predictions(model, predictor.specification, names, answers.probabilities)
+        document = _predictions(model, predictor.specification, names, answers)
         document["errors"] = [
             {"path": pictures[place].path, "reason": reason} for place, reason in answers.errors.items()
         ]
@@ -48,15 +48,30 @@ def predict(model: str, paths: list[Path], config: Path | None, *, as_json: bool
             raise GateRefused(f"Not one of {len(pictures)} images could be read.")
 
 
-def _predictions(model: str, specification: Any, names: list[str], probabilities: Any) -> dict[str, Any]:
+def _predictions(model: str, specification: Any, names: list[str], answers: Any) -> dict[str, Any]:
+    from hematovision.evaluation.prediction_sets import named
+
+    sets = named(answers.sets, answers.probabilities, specification.classes)
     rows = []
-    for name, row in zip(names, probabilities, strict=True):
-        by_class = {label: float(value) for label, value in zip(specification.classes, row, strict=True)}
-        rows.append({"path": name, "label": max(by_class, key=by_class.__getitem__), "probabilities": by_class})
+    for row, name in enumerate(names):
+        chances = answers.probabilities[row]
+        by_class = {label: float(value) for label, value in zip(specification.classes, chances, strict=True)}
+        rows.append(
+            {
+                "path": name,
+                "label": max(by_class, key=by_class.__getitem__),
+                "probabilities": by_class,
+                "set": sets[row],
+                "strangeness": float(answers.strangeness[row]),
+                "unlike_training": bool(answers.unlike_training[row]),
+            }
+        )
     return {
         "model": model,
         "data_version": specification.data_version,
         "synthetic": specification.synthetic,
+        "confidence": specification.sets.confidence,
+        "never_excluded": [specification.classes[number] for number in specification.sets.always],
         "predictions": rows,
     }
 

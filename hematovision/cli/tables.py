@@ -141,18 +141,51 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _prediction(row: Mapping[str, Any]) -> tuple[str, ...]:
+    strangeness = f"{row['strangeness']:.2f}"
+    return (
+        escape(row["path"]),
+        escape(row["label"]),
+        f"{row['probabilities'][row['label']]:.3f}",
+        escape(", ".join(row["set"])),
+        f"[bold yellow]{strangeness} strange[/]" if row["unlike_training"] else strangeness,
+    )
+
+
 def show_predictions(console: Console, document: Mapping[str, Any]) -> None:
     """One row an image."""
     table = Table(title=f"Model {document['model']}", title_justify="left", title_style="bold")
-    for name in ("image", "class", "probability"):
+    for name in ("image", "class", "probability", "cannot be excluded", "strangeness"):
         table.add_column(name, overflow="fold")
     for row in document["predictions"]:
-        table.add_row(escape(row["path"]), escape(row["label"]), f"{row['probabilities'][row['label']]:.3f}")
+        table.add_row(*_prediction(row))
     console.print(table)
+    sure = f"{100 * document['confidence']:g} %"
+    console.print(
+        f"Cannot be excluded: the set holds the right class for {sure} of the cells of each class.", style="dim"
+    )
+    if document["never_excluded"]:
+        console.print(f"In every set, for want of cells to judge by: {', '.join(document['never_excluded'])}.")
+    strange = sum(row["unlike_training"] for row in document["predictions"])
+    if strange:
+        console.print(
+            f"{strange} of {len(document['predictions'])} images are unlike anything the model was trained on "
+            "(strangeness above 1): do not rely on their class.",
+            style="bold yellow",
+        )
     _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
     if document["synthetic"]:
         console.print("This model was trained on SYNTHETIC cells only.", style="yellow")
     console.print(NOT_A_DEVICE, style="dim")
+
+
+def _trust(trust: Mapping[str, Any]) -> dict[str, str]:
+    sets, strangeness = trust["sets"], trust["strangeness"]
+    return {
+        f"{100 * sets['asked']:g} % sets hold the truth": interval(sets["coverage"]),
+        "classes in a set": interval(sets["mean_size"]),
+        "flagged as strange": interval(strangeness["flagged"]),
+    }
 
 
 def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
@@ -161,6 +194,7 @@ def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
         "cells": str(document["n"]),
         "accuracy": interval(document["accuracy"]),
         "macro-F1": interval(document["macro_f1"]),
+        **_trust(document["trust"]),
     }
     _facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
     table = Table()

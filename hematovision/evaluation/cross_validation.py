@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.errors import UsageError
 from hematovision.evaluation.intervals import FloatArray, IntArray, Interval, around
 from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.evaluation.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class FoldResult(BaseModel):
 
 
 class CrossValidation(BaseModel):
-    """Scores of k folds. `accuracy` and `macro_f1` are means over the folds; `pooled` scores all cells together."""
+    """Scores of k folds. `accuracy` and `macro_f1` are means over the folds; `pooled` scores all cells together.
+
+    `trust` is of all cells together, each fold calibrated by the others (see `cross_fitting`).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,6 +49,7 @@ class CrossValidation(BaseModel):
     accuracy: Interval
     macro_f1: Interval
     pooled: Evaluation
+    trust: Trust | None = None
 
 
 def pool_folds(

@@ -19,6 +19,7 @@ from hematovision.evaluation.intervals import (
     effective_size,
     proportion,
 )
+from hematovision.evaluation.trust import Trust
 
 
 class ClassMetrics(BaseModel):
@@ -39,6 +40,7 @@ class Evaluation(BaseModel):
     Macro scores average over the classes present in the truth. `auroc` is the macro one-vs-rest area, None where a
     class is absent. `brier` is the multi-class score halved, so that it lies in [0, 1]. `effective_n` is the number of
     independent cells the N are worth, see `intervals.effective_size`. `confusion` has the truth in its rows.
+    `trust` is there where the answers came with prediction sets.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +61,7 @@ class Evaluation(BaseModel):
     per_class: dict[str, ClassMetrics]
     confusion: list[list[int]]
     reliability: list[ReliabilityBin]
+    trust: Trust | None = None
 
     @property
     def absent(self) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hematovision.errors import HematoVisionError
-from hematovision.evaluation import plots
+from hematovision.evaluation import plots, trust_plots
 from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.mistakes import Mistake
@@ -105,9 +105,22 @@ def _figures(report: ReportContent) -> dict[str, str]:
         "reliability": plots.reliability(report.evaluation),
         "classes": plots.class_f1(report.evaluation),
         "folds": plots.folds(folds) if folds else "",
+        **_trust_figures(report),
         "curves": plots.learning_curves(training.curves) if training and training.curves else "",
     }
     return {name: inline(document, prefix=name) if document else "" for name, document in drawn.items()}
+
+
+def _trust_figures(report: ReportContent) -> dict[str, str]:
+    trust, folds = report.evaluation.trust, report.cross_validation
+    if trust is None:
+        return {}
+    out_of_fold = {"out of fold": folds.trust.selection} if folds and folds.trust else {}
+    return {
+        "coverage": trust_plots.coverage(trust.sets),
+        "selection": trust_plots.selection({report.evaluated_on: trust.selection, **out_of_fold}),
+        "strangeness": trust_plots.strangeness(trust.strangeness) if trust.strangeness else "",
+    }
 
 
 def _check_pictures(report: ReportContent) -> None:

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hematovision.config import EvaluationSettings
+from hematovision.config import EvaluationSettings, TrustSettings
 from hematovision.data.golden import GoldenSet
 from hematovision.data.manifest import GOLDEN
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 from hematovision.evaluation.calibration import softmax
+from hematovision.evaluation.cross_fitting import cross_fit
 from hematovision.evaluation.cross_validation import CrossValidation, FoldPredictions, pool_folds
 from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.evaluation.trust import Trust, Trusted, assess_trust
 from hematovision.learning.fitting import Progress
-from hematovision.learning.folds import FoldOutcome, class_names
-from hematovision.registry.predictor import Predictor
+from hematovision.learning.folds import FoldOutcome, class_names, out_of_fold_logits
+from hematovision.registry.predictor import Answers, Predictor
 from hematovision.registry.scoring import score_rows
 
 
@@ -26,9 +28,14 @@ def known_groups(rows: pd.DataFrame) -> list[str] | None:
 
 
 def cross_validate(
-    manifest: pd.DataFrame, outcomes: Sequence[FoldOutcome], settings: EvaluationSettings, *, seed: int
+    manifest: pd.DataFrame,
+    outcomes: Sequence[FoldOutcome],
+    settings: EvaluationSettings,
+    trust: TrustSettings,
+    *,
+    seed: int,
 ) -> CrossValidation:
-    """Score the folds; probabilities are as trained, before the temperature that these same cells chose."""
+    """Score the folds; probabilities are as trained, and in `trust` calibrated by the other folds."""
     classes = class_names(manifest)
     table = manifest.set_index("path", drop=False)
     folds = []
@@ -44,13 +51,89 @@ def cross_validate(
                 seconds=outcome.seconds,
             )
         )
-    return pool_folds(
+    scored = pool_folds(
         classes,
         folds,
         confidence=settings.confidence,
         resamples=settings.resamples,
         seed=seed,
         ece_bins=settings.ece_bins,
+    )
+    return scored.model_copy(update={"trust": _trust_out_of_fold(manifest, outcomes, settings, trust, seed)})
+
+
+def _trust_out_of_fold(
+    manifest: pd.DataFrame,
+    outcomes: Sequence[FoldOutcome],
+    settings: EvaluationSettings,
+    trust: TrustSettings,
+    seed: int,
+) -> Trust:
+    rows, truth, logits = out_of_fold_logits(manifest, outcomes)
+    fitted = cross_fit(logits, truth, rows["fold"].to_numpy(), confidence=trust.confidence)
+    answers = Trusted(
+        probabilities=fitted.probabilities,
+        sets=fitted.sets,
+        uncompleted=fitted.uncompleted,
+        always=fitted.always,
+        asked=trust.confidence,
+    )
+    return _assessed(class_names(manifest), truth, answers, known_groups(rows), settings, seed)
+
+
+def _assessed(
+    classes: Sequence[str],
+    truth: np.ndarray,
+    answers: Trusted,
+    groups: list[str] | None,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Trust:
+    return assess_trust(
+        classes,
+        truth,
+        answers,
+        groups=groups,
+        shares=settings.answered_shares,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        seed=seed,
+        ece_bins=settings.ece_bins,
+    )
+
+
+def evaluate_answers(
+    predictor: Predictor,
+    truth: np.ndarray,
+    answers: Answers,
+    groups: list[str] | None,
+    settings: EvaluationSettings,
+    *,
+    seed: int,
+) -> Evaluation:
+    """Score a served model's answers to cells it was not made from, what they say of their own doubt included."""
+    specification = predictor.specification
+    evaluation = evaluate(
+        specification.classes,
+        truth,
+        answers.probabilities,
+        groups=groups,
+        confidence=settings.confidence,
+        resamples=settings.resamples,
+        seed=seed,
+        ece_bins=settings.ece_bins,
+    )
+    given = Trusted(
+        probabilities=answers.probabilities,
+        sets=answers.sets,
+        uncompleted=answers.uncompleted,
+        always=specification.sets.always,
+        asked=specification.sets.confidence,
+        scores=answers.strangeness,
+        promised=specification.familiar.false_flag_rate,
+    )
+    return evaluation.model_copy(
+        update={"trust": _assessed(specification.classes, truth, given, groups, settings, seed)}
     )
 
 
@@ -80,14 +163,6 @@ def evaluate_golden(
         )
     rows = manifest[manifest["split"] == GOLDEN].sort_values("path", kind="stable")
     scored = score_rows(predictor, rows, store, progress=progress)
-    evaluation = evaluate(
-        predictor.specification.classes,
-        scored.truth,
-        scored.answers.probabilities,
-        groups=known_groups(scored.rows),
-        confidence=settings.confidence,
-        resamples=settings.resamples,
-        seed=seed,
-        ece_bins=settings.ece_bins,
-    )
+    groups = known_groups(scored.rows)
+    evaluation = evaluate_answers(predictor, scored.truth, scored.answers, groups, settings, seed=seed)
     return evaluation, scored.answers.probabilities

@@ -6,16 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from hematovision.config import TrustSettings
 from hematovision.data.golden import GoldenSet, assert_untouched
 from hematovision.data.manifest import DEVELOPMENT, manifest_digest
 from hematovision.data.versioning import DataVersion
-from hematovision.evaluation.calibration import fit_temperature
+from hematovision.evaluation.cross_fitting import fit_served
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.fitting import Epoch, Progress
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits, train_on
 from hematovision.learning.settings import LearningSettings
+from hematovision.monitoring.strangeness import fit_familiar, limit_for
 from hematovision.provenance import software_versions
 from hematovision.registry.package import ModelSpecification, write_package
+from hematovision.registry.reference import frozen_embeddings
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def build_model(
     features: FeatureSet,
     origin: Origin,
     settings: LearningSettings,
+    trust: TrustSettings,
     *,
     seed: int,
     threads: int,
@@ -48,7 +52,8 @@ def build_model(
 ) -> list[Epoch]:
     """Train on every development cell and write the model package to a folder.
 
-    The temperature comes from the folds' held-out logits: cells that neither the network nor the golden set know.
+    Temperature and prediction sets come from the folds' held-out logits: cells that neither the networks that gave
+    them nor the golden set know. What is familiar comes from frozen blocks, which no training changes.
 
     Returns:
         The learning curves.
@@ -66,7 +71,9 @@ def build_model(
         checkpoints=checkpoints,
         progress=progress,
     )
-    _, truth, logits = out_of_fold_logits(manifest, outcomes)
+    rows, truth, logits = out_of_fold_logits(manifest, outcomes)
+    temperature, sets = fit_served(logits, truth, confidence=trust.confidence)
+    embeddings, labels = frozen_embeddings(features, list(rows["sha256"])), list(rows["label"])
     backbone = load_backbone(settings.backbone, seed=seed)
     specification = ModelSpecification(
         classes=classes,
@@ -74,7 +81,9 @@ def build_model(
         orientations=settings.orientations,
         mean=backbone.mean,
         deviation=backbone.deviation,
-        temperature=fit_temperature(logits, truth),
+        temperature=temperature,
+        sets=sets,
+        familiar=limit_for(embeddings, labels, list(rows["fold"]), false_flag_rate=trust.false_flag_rate),
         max_pixels=origin.max_pixels,
         min_side=origin.min_side,
         backbone=settings.backbone.name,
@@ -86,5 +95,5 @@ def build_model(
         synthetic=origin.synthetic,
         software=software_versions(),
     )
-    write_package(folder, trained.network, specification)
+    write_package(folder, trained.network, specification, fit_familiar(embeddings, labels))
     return trained.curves

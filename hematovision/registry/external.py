@@ -13,13 +13,14 @@ from hematovision.data.sources import open_source
 from hematovision.data.store import ImageStore
 from hematovision.data.synthetic.dataset import is_synthetic
 from hematovision.errors import GateRefused
-from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.mistakes import most_confident_mistakes
 from hematovision.evaluation.report import render_report, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent
 from hematovision.home import Home
 from hematovision.learning.fitting import Progress
 from hematovision.provenance import software_versions
+from hematovision.registry.assessment import evaluate_answers
 from hematovision.registry.candidate_report import Loader
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import ModelSpecification
@@ -69,15 +70,8 @@ def evaluate_elsewhere(
         raise GateRefused(f"Not one usable image in {path}: {len(read.quarantine)} could not be read.")
     scored = score_rows(predictor, read.manifest, store, progress=progress)
     groups = list(scored.rows["source_group"])
-    evaluation = evaluate(
-        predictor.specification.classes,
-        scored.truth,
-        scored.answers.probabilities,
-        groups=groups if all(groups) else None,
-        confidence=settings.confidence,
-        resamples=settings.resamples,
-        seed=seed,
-        ece_bins=settings.ece_bins,
+    evaluation = evaluate_answers(
+        predictor, scored.truth, scored.answers, groups if all(groups) else None, settings, seed=seed
     )
     page = home.runs / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}" / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,10 @@ def register(
     spec = json.loads((package / "spec.json").read_text())
     columns: list[ColSpec | TensorSpec] = [
         ColSpec("string", "label"),
+        ColSpec("string", "set"),
         *(ColSpec("double", label) for label in spec["classes"]),
+        ColSpec("double", "strangeness"),
+        ColSpec("string", "unlike_training"),
         ColSpec("string", "error"),
     ]
     signature = ModelSignature(inputs=Schema([ColSpec("binary", "image")]), outputs=Schema(columns))

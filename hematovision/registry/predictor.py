@@ -14,7 +14,8 @@ from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
 from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
-from hematovision.registry.package import NETWORK, ModelSpecification, verify_package
+from hematovision.monitoring.strangeness import Familiar
+from hematovision.registry.package import FAMILIAR, NETWORK, ModelSpecification, verify_package
 
 Progress = Callable[[int, int], None]
 
@@ -27,6 +28,8 @@ class Answers:
         positions: (N,) places in the batch that could be read.
         logits: (N, C) float32. probabilities: (N, C) float64, rows sum to 1.
         embedding: (N, E) float32, from the frozen blocks.
+        sets: (N, C) True where a class cannot be excluded. uncompleted: the same before empty sets are completed.
+        strangeness: (N,) float64 ≥ 0; above 1 a picture is unlike anything the model was trained on.
         statistics: N rows of picture measures (brightness, contrast, sharpness, saturation, …).
         errors: reason by position, for pictures that could not be read.
     """
@@ -35,16 +38,25 @@ class Answers:
     logits: np.ndarray
     probabilities: np.ndarray
     embedding: np.ndarray
+    sets: np.ndarray
+    uncompleted: np.ndarray
+    strangeness: np.ndarray
     statistics: pd.DataFrame
     errors: dict[int, str]
+
+    @property
+    def unlike_training(self) -> np.ndarray:
+        """(N,) True where a picture is unlike anything the model was trained on."""
+        return np.asarray(self.strangeness > 1)
 
 
 class Predictor:
     """A verified model compiled for this machine's CPU in single precision."""
 
-    def __init__(self, specification: ModelSpecification, network: Any) -> None:
+    def __init__(self, specification: ModelSpecification, network: Any, familiar: Familiar) -> None:
         self.specification = specification
         self._network = network
+        self._familiar = familiar
 
     @classmethod
     def load(cls, folder: Path) -> "Predictor":
@@ -55,7 +67,7 @@ class Predictor:
         """
         specification = verify_package(folder)
         network = compile_onnx(folder / NETWORK, precision="f32")
-        return cls(specification, network)
+        return cls(specification, network, Familiar.load(folder / FAMILIAR))
 
     def _read(
         self, pictures: Sequence[Callable[[], bytes]]
@@ -93,12 +105,32 @@ class Predictor:
                 embedding.append(np.array(outputs[1]))
             if progress:
                 progress(min(start + batch_size, len(pictures)), len(pictures))
-        stacked = np.concatenate(logits) if logits else np.empty((0, len(self.specification.classes)), np.float32)
-        return Answers(
+        return self._judged(
             np.array(positions, dtype=int),
-            stacked,
-            softmax(stacked.astype(np.float64), self.specification.temperature),
-            np.concatenate(embedding) if embedding else np.empty((0, 0), np.float32),
+            np.concatenate(logits) if logits else np.empty((0, len(self.specification.classes)), np.float32),
+            np.concatenate(embedding) if embedding else np.empty((0, len(self._familiar.mean)), np.float32),
             pd.DataFrame(measures),
             errors,
+        )
+
+    def _judged(
+        self,
+        positions: np.ndarray,
+        logits: np.ndarray,
+        embedding: np.ndarray,
+        statistics: pd.DataFrame,
+        errors: dict[int, str],
+    ) -> Answers:
+        specification = self.specification
+        probabilities = softmax(logits.astype(np.float64), specification.temperature)
+        return Answers(
+            positions=positions,
+            logits=logits,
+            probabilities=probabilities,
+            sets=specification.sets.sets(probabilities),
+            uncompleted=specification.sets.uncompleted(probabilities),
+            embedding=embedding,
+            strangeness=self._familiar.distances(embedding) / specification.familiar.distance,
+            statistics=statistics,
+            errors=errors,
         )

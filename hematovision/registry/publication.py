@@ -88,6 +88,7 @@ def _metrics(cross_validation: CrossValidation, golden: Evaluation) -> dict[str,
         "golden_macro_f1": golden.macro_f1,
         "golden_ece": golden.ece,
         "golden_brier": golden.brier,
+        **_set_figures(golden),
         "fold_accuracy": cross_validation.accuracy,
         "fold_macro_f1": cross_validation.macro_f1,
     }
@@ -97,6 +98,11 @@ def _metrics(cross_validation: CrossValidation, golden: Evaluation) -> dict[str,
         f"golden_recall_{label}": scores.recall.value for label, scores in golden.per_class.items() if scores.recall
     }
     return {**named, **recalls, "golden_n": golden.n}
+
+
+def _set_figures(golden: Evaluation) -> dict[str, Interval]:
+    sets = golden.trust.sets if golden.trust else None
+    return {"golden_set_coverage": sets.coverage, "golden_set_size": sets.mean_size} if sets else {}
 
 
 def _description(golden: Evaluation, version: str, synthetic: bool) -> str:

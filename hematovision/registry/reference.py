@@ -15,6 +15,13 @@ from hematovision.monitoring.settings import DriftSettings
 IMAGE_STATISTICS = ["brightness", "contrast", "sharpness", "saturation"]
 
 
+def frozen_embeddings(features: FeatureSet, identities: Sequence[str]) -> np.ndarray:
+    """Embeddings (N, E) float32 of cells by content hash, from frozen blocks; a served model gives the same."""
+    cached = FeatureCache(Path(features.folder)).read(identities)
+    parts = np.array_split(np.arange(len(identities)), len(identities) // 64 + 1)
+    return np.concatenate([embed(cached.taps[part, 0]) for part in parts])
+
+
 def write_reference(
     folder: Path,
     manifest: pd.DataFrame,
@@ -27,11 +34,8 @@ def write_reference(
 ) -> None:
     """Write image statistics, embedding and predictions of the development cells to a folder."""
     rows, _, logits = out_of_fold_logits(manifest, outcomes)
-    cached = FeatureCache(Path(features.folder)).read(list(rows["sha256"]))
     reference = build_reference(
-        np.concatenate(
-            [embed(cached.taps[part, 0]) for part in np.array_split(np.arange(len(rows)), len(rows) // 64 + 1)]
-        ),
+        frozen_embeddings(features, list(rows["sha256"])),
         rows[IMAGE_STATISTICS].reset_index(drop=True),
         softmax(logits, temperature).astype(np.float32),
         class_names(manifest),

@@ -81,6 +81,30 @@ def test_another_process_gets_the_same_probabilities(
         expected = list(prediction["probabilities"].values())
         np.testing.assert_allclose([row[label] for label in prediction["probabilities"]], expected, atol=1e-9)
         assert sum(expected) == pytest.approx(1)
+        assert json.loads(row["set"]) == prediction["set"]
+        assert row["strangeness"] == pytest.approx(prediction["strangeness"], rel=1e-4)
+        assert row["unlike_training"] == str(prediction["unlike_training"]).lower()
+        assert prediction["label"] == prediction["set"][0]
+
+
+def test_strange_pictures_are_flagged_and_cells_of_new_slides_are_not(
+    trained: dict[str, Any], hematovision: Command, tmp_path: Path
+) -> None:
+    import cv2
+
+    rng, folder = np.random.default_rng(1), tmp_path / "strange"
+    folder.mkdir()
+    page = np.full((128, 128, 3), 255, dtype=np.uint8)
+    cv2.putText(page, "Not a cell", (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 0), 1)
+    strange = {"noise": rng.integers(0, 256, page.shape, dtype=np.uint8), "flat": np.full_like(page, 90), "text": page}
+    for name, image in strange.items():
+        cv2.imwrite(str(folder / f"{name}.png"), image)
+    told = hematovision("predict", "--model", trained["model"]["uri"], folder)
+    assert [row["unlike_training"] for row in told.document["predictions"]] == [True] * 3, told.document
+    assert hematovision("data", "generate", tmp_path / "new", "--seed", "41", "--slides", "12").code == 0
+    new = hematovision("predict", "--model", trained["model"]["uri"], tmp_path / "new" / "images")
+    flagged = [row["unlike_training"] for row in new.document["predictions"]]
+    assert len(flagged) == 96 and np.mean(flagged) <= 0.1
 
 
 def test_an_unchanged_run_is_cached_and_registers_nothing_new(
@@ -98,6 +122,7 @@ def test_the_report_stands_alone_and_says_what_the_data_are(trained: dict[str, A
     assert "Not a medical device" in page
     assert 'src="http' not in page
     assert "<svg" in page
+    assert "How far the probabilities can be trusted" in page
 
 
 def test_evaluation_on_another_scanner_is_scored_by_class(
@@ -109,6 +134,9 @@ def test_evaluation_on_another_scanner_is_scored_by_class(
     assert ended.document["n"] == 48
     assert set(ended.document["per_class"]) == set(trained["data"]["classes"])
     assert ended.document["without_counterpart"] == {}
+    assert ended.document["trust"]["sets"]["n"] == 48
+    assert 1 <= ended.document["trust"]["sets"]["mean_size"]["value"] <= 8
+    assert ended.document["trust"]["strangeness"]["flagged"]["value"] > 0.5, "another scanner is strange"
 
 
 def test_monitoring_tells_own_cells_from_another_scanner(

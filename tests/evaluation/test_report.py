@@ -15,6 +15,7 @@ from hematovision.evaluation.pictures import Picture, contact_sheet
 from hematovision.evaluation.plots import LearningCurve
 from hematovision.evaluation.report import digits, percent, render_report, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
+from hematovision.evaluation.trust import Trust, Trusted, assess_trust
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>"
 CLASSES = ["basophil", HOSTILE, "monocyte"]
@@ -58,6 +59,15 @@ def load(sha256: str) -> np.ndarray:
     return np.random.default_rng(int(sha256)).integers(0, 255, (200, 200, 3), dtype=np.uint8)
 
 
+def trust_in(truth: np.ndarray, probabilities: np.ndarray, scores: np.ndarray | None) -> Trust:
+    sets = probabilities > 0.3
+    sets[:, 2] = True
+    given = Trusted(
+        probabilities=probabilities, sets=sets, uncompleted=sets, always=[2], asked=0.95, scores=scores, promised=0.01
+    )
+    return assess_trust(CLASSES, truth, given, groups=None, shares=[0.9], **NUMBERS)
+
+
 def content(n: int = 90, **changes: Any) -> ReportContent:
     rng = np.random.default_rng(1)
     truth = np.arange(n) % 3
@@ -88,8 +98,12 @@ def content(n: int = 90, **changes: Any) -> ReportContent:
             duplicates=[["one.png", "two.png"]],
             contact_sheet=contact_sheet(rows, load, per_class=8, side=128, quality=80, seed=0),
         ),
-        "evaluation": evaluate(CLASSES, truth, probabilities, groups=list(rows["group"]), **NUMBERS),
-        "cross_validation": pool_folds(CLASSES, parts, **NUMBERS),
+        "evaluation": evaluate(CLASSES, truth, probabilities, groups=list(rows["group"]), **NUMBERS).model_copy(
+            update={"trust": trust_in(truth, probabilities, np.linspace(0.1, 1.2, n))}
+        ),
+        "cross_validation": pool_folds(CLASSES, parts, **NUMBERS).model_copy(
+            update={"trust": trust_in(truth, probabilities, None)}
+        ),
         "mistakes": show_mistakes(mistakes, load, side=160, quality=80),
         "training": Training(
             settings={"learning_rate": "0.001", HOSTILE: HOSTILE},
@@ -207,3 +221,22 @@ def test_a_picture_that_would_be_fetched_is_refused(full: ReportContent):
 def test_almost_all_is_never_shown_as_all(value: float, shown: str):
     assert percent(value).split("\N{NO-BREAK SPACE}")[0] == shown
     assert (digits(value) == "1.000") == (value == 1)
+
+
+def test_trust_is_told_with_its_figures_and_what_is_never_excluded(full: ReportContent, page: Page):
+    trust = full.evaluation.trust
+    assert trust is not None and trust.strangeness is not None
+    text = " ".join(page.text.split())
+    assert "How far the probabilities can be trusted" in text
+    assert f"{trust.sets.single} of the sets were a single class" in text
+    assert "too few cells of monocyte to calibrate by" in text
+    assert percent(trust.strangeness.flagged.value) in page.text
+    assert "all but 1 % of ordinary cells" in text
+    assert "the surest 90 %" in text
+    labels = " ".join(page.attributes("aria-label"))
+    assert "Coverage by class" in labels and "Strangeness of 90 cells" in labels
+
+
+def test_without_trust_the_page_has_no_such_section(full: ReportContent):
+    bare = full.model_copy(update={"evaluation": full.evaluation.model_copy(update={"trust": None})})
+    assert "How far the probabilities" not in Page(render_report(bare)).text

@@ -9,11 +9,13 @@ import torch
 from hematovision.config import load_config
 from hematovision.data.decoding import encode_png
 from hematovision.errors import HematoVisionError, UsageError
+from hematovision.evaluation.prediction_sets import SetRule
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.features import embed
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.preprocessing import normalise
-from hematovision.registry.package import DIGESTS, ModelSpecification, verify_package, write_package
+from hematovision.monitoring.strangeness import Familiar, FamiliarLimit, fit_familiar
+from hematovision.registry.package import DIGESTS, ModelSpecification, file_digest, verify_package, write_package
 from hematovision.registry.predictor import Predictor
 
 CLASSES = ["eosinophil", "lymphocyte", "monocyte"]
@@ -33,7 +35,15 @@ def network() -> CellNetwork:
 
 
 @pytest.fixture(scope="module")
-def package(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def familiar(network: CellNetwork) -> Familiar:
+    with torch.inference_mode():
+        width = embed(network.lower(torch.zeros(1, 3, 64, 64)).numpy()).shape[1]
+    embeddings = np.random.default_rng(6).normal(size=(60, width)).astype(np.float32)
+    return fit_familiar(embeddings, CLASSES * 20)
+
+
+@pytest.fixture(scope="module")
+def package(network: CellNetwork, familiar: Familiar, tmp_path_factory: pytest.TempPathFactory) -> Path:
     specification = ModelSpecification(
         classes=CLASSES,
         image_size=64,
@@ -41,6 +51,8 @@ def package(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> P
         mean=(0.5, 0.4, 0.3),
         deviation=(0.2, 0.2, 0.2),
         temperature=1.7,
+        sets=SetRule(confidence=0.9, limits=[0.8, 0.3, None], cells=[40, 40, 3]),
+        familiar=FamiliarLimit(distance=2.5, false_flag_rate=0.01, cells=300),
         max_pixels=10_000,
         min_side=8,
         backbone="mobilenet_v2",
@@ -52,7 +64,7 @@ def package(network: CellNetwork, tmp_path_factory: pytest.TempPathFactory) -> P
         synthetic=True,
         software={},
     )
-    return write_package(tmp_path_factory.mktemp("model") / "package", network, specification)
+    return write_package(tmp_path_factory.mktemp("model") / "package", network, specification, familiar)
 
 
 def pictures(count: int, side: int = 64) -> np.ndarray:
@@ -88,7 +100,35 @@ def test_unreadable_pictures_keep_their_place_and_reason(package: Path) -> None:
     np.testing.assert_array_equal(answers.logits[0], answers.logits[1])
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "spec.json"])
+def test_sets_and_strangeness_are_served_as_they_were_stored(package: Path, familiar: Familiar) -> None:
+    answers = Predictor.load(package).answer([lambda image=image: encode_png(image) for image in pictures(5)])
+    highest = answers.probabilities == answers.probabilities.max(axis=1, keepdims=True)
+    below = 1 - answers.probabilities <= np.array([0.8, 0.3, 1.0])
+    np.testing.assert_array_equal(answers.sets, below | highest)
+    np.testing.assert_array_equal(answers.uncompleted, below)
+    np.testing.assert_allclose(answers.strangeness, familiar.distances(answers.embedding) / 2.5)
+    np.testing.assert_array_equal(answers.unlike_training, answers.strangeness > 1)
+    nothing = Predictor.load(package).answer([lambda: b"text"])
+    assert nothing.sets.shape == (0, 3) and nothing.strangeness.shape == (0,)
+
+
+@pytest.mark.parametrize(("number", "advice"), [(1, "train and register"), (3, "update HematoVision")])
+def test_a_model_of_another_format_is_refused_with_advice(
+    number: int, advice: str, package: Path, tmp_path: Path
+) -> None:
+    import json
+    import shutil
+
+    copy = shutil.copytree(package, tmp_path / "package")
+    written = json.loads((copy / "spec.json").read_text()) | {"format": number}
+    (copy / "spec.json").write_text(json.dumps(written))
+    digests = json.loads((copy / DIGESTS).read_text()) | {"spec.json": file_digest(copy / "spec.json")}
+    (copy / DIGESTS).write_text(json.dumps(digests))
+    with pytest.raises(HematoVisionError, match=f"format {number}.*{advice}"):
+        verify_package(copy)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.safetensors", "familiar.safetensors", "spec.json"])
 @pytest.mark.parametrize("harm", ["change", "remove"])
 def test_a_harmed_file_is_named_and_nothing_is_loaded(name: str, harm: str, package: Path, tmp_path: Path) -> None:
     import shutil
