@@ -180,6 +180,24 @@ def monitor(
 
 
 @app.command()
+def backbones(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME…]",
+            help="Networks to look at: any of torchvision's usual families (resnet34) or of timm "
+            "(timm:convnextv2_atto). Without a name, the usual ones.",
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Show the networks a model can start from: what they cost, where they are cut, whether their weights are here."""
+    from hematovision.cli import backbones as table
+
+    table.show(names or [], as_json=json)
+
+
+@app.command()
 def ui(
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow registry.")] = 5000,
     zenml_port: Annotated[int, typer.Option(help="Port of the ZenML dashboard.")] = 8237,

@@ -15,6 +15,7 @@ from hematovision.data.manifest import DEVELOPMENT
 from hematovision.data.splits import validation_split
 from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
+from hematovision.learning.backbones.catalogue import find_architecture
 from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features
 from hematovision.learning.fitting import Part, Progress
 from hematovision.learning.preprocessing import choose_side
@@ -64,11 +65,10 @@ def resolve_inputs(manifest: pd.DataFrame, settings: LearningSettings) -> Learni
     """The same settings with the input side and the number of views that these cells call for."""
     chosen, side = settings.backbone, settings.backbone.image_size
     if side == "auto":
+        sides = find_architecture(chosen.name).sides
+        smallest, largest = sides.bounds(chosen.smallest_image_size, chosen.largest_image_size)
         side = choose_side(
-            manifest["width"].to_numpy(),
-            manifest["height"].to_numpy(),
-            smallest=chosen.smallest_image_size,
-            largest=chosen.largest_image_size,
+            manifest["width"].to_numpy(), manifest["height"].to_numpy(), smallest=smallest, largest=largest
         )
     views = views_within_budget(settings, len(manifest))
     return settings.model_copy(
@@ -93,6 +93,7 @@ def prepare_features(
     """Compute the frozen features of every cell of a manifest that the cache lacks."""
     settings = resolve_inputs(manifest, settings)
     chosen = settings.backbone
+    backbone = load_backbone(chosen, seed=seed)
     plan = FeaturePlan(
         int(chosen.image_size),
         settings.orientations,
@@ -104,7 +105,7 @@ def prepare_features(
     cache = extract_features(
         list(manifest["sha256"]),
         lambda sha256: decode(store.read(sha256), max_pixels=max_pixels),
-        load_backbone(chosen, seed=seed),
+        backbone,
         plan,
         folder,
         batch_size=chosen.batch_size,

@@ -1,6 +1,6 @@
 """What a user may set about learning; the values live in configs/."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,11 +13,13 @@ class BackboneSettings(_Settings):
     """Which network sees the cells, and how large.
 
     Attributes:
-        name: a torchvision model name that `hematovision.learning.backbones` knows.
+        name: of torchvision or timm; `hematovision backbones` shows the usual ones, `timm:NAME` is always timm's.
         weights: `imagenet`, or `none` for a random start, said aloud.
-        image_size: side in pixels, a multiple of 32; `auto` follows the median size of the cells.
+        image_size: side in pixels, a multiple of 32; `auto` follows the median size of the cells, or is the
+            one side a network takes.
         smallest_image_size, largest_image_size: what `auto` keeps to, in pixels.
-        frozen_blocks: leading blocks that fine-tuning never changes.
+        frozen_blocks: leading blocks that fine-tuning never changes; 0 fine-tunes everything, `auto` freezes those
+            with maps above an eighth of the picture's side.
         precision: arithmetic of the compiled frozen blocks.
     """
 
@@ -26,7 +28,7 @@ class BackboneSettings(_Settings):
     image_size: int | Literal["auto"]
     smallest_image_size: int = Field(ge=32)
     largest_image_size: int = Field(ge=32)
-    frozen_blocks: int = Field(ge=1)
+    frozen_blocks: Annotated[int, Field(ge=0)] | Literal["auto"]
     precision: Literal["f32", "bf16"]
     batch_size: int = Field(ge=1)
 
