@@ -11,6 +11,8 @@ from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
 from hematovision.errors import UsageError
+from hematovision.evaluation.robustness import RobustnessSettings
+from hematovision.evaluation.slices import SliceSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
@@ -52,6 +54,8 @@ class EvaluationSettings(_Section):
     cells_shown_per_class: int = Field(ge=1)
     thumbnail_side: int = Field(ge=16)
     thumbnail_quality: int = Field(ge=1, le=95)
+    correct_shown_per_class: int = Field(ge=0)
+    slices: SliceSettings
 
 
 class TrustSettings(_Section):
@@ -85,6 +89,7 @@ class RunConfig(_Section):
     learning: LearningSettings
     trust: TrustSettings
     evaluation: EvaluationSettings
+    robustness: RobustnessSettings
     monitoring: DriftSettings
     search: SearchSettings
     registry: RegistrySettings

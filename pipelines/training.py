@@ -6,7 +6,7 @@ from zenml import pipeline, unmapped
 
 from hematovision.config import RunConfig
 from pipelines.ingestion import prepare_cells
-from steps.assess import build_reference, evaluate_model, summarise_folds
+from steps.assess import build_reference, evaluate_model, find_weak_slices, spoil_pictures, summarise_folds
 from steps.caching import LIBRARY_CACHE
 from steps.learn import extract_features, list_folds, train_fold, train_model
 from steps.publish import register_model, write_report
@@ -16,7 +16,8 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
     """Cells to an evaluated model with its report.
 
     Returns:
-        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, curves: artifacts.
+        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, errors, robustness,
+        curves: artifacts.
     """
     manifest, quarantine, golden_folder, version, pinned = prepare_cells(config, path, embedded)
     features = extract_features(manifest, config.learning, config.reading, config.seed)
@@ -42,11 +43,13 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         config.seed,
     )
     golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
+    errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
+    robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)
     report, candidate = write_report(
-        manifest, quarantine, folds, golden, probabilities, package, curves, version, config
+        manifest, quarantine, folds, golden, probabilities, errors, robustness, package, curves, version, config
     )
-    return candidate, manifest, package, reference, report, folds, golden, curves
+    return candidate, manifest, package, reference, report, folds, golden, errors, robustness, curves
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)

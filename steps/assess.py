@@ -13,13 +13,15 @@ from hematovision.data.golden import load_golden
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
+from hematovision.evaluation.robustness import Robustness, RobustnessSettings
 from hematovision.home import locate_home
 from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.progress import progress_bar
-from hematovision.registry.assessment import cross_validate, evaluate_golden
+from hematovision.registry.assessment import ErrorAnalysis, analyse_errors, cross_validate, evaluate_golden
 from hematovision.registry.package import verify_package
 from hematovision.registry.reference import write_reference
+from hematovision.registry.robustness import measure_golden_robustness
 
 
 @step
@@ -49,6 +51,36 @@ def evaluate_model(
         )
     log_metadata({"accuracy": evaluation.accuracy.value, "macro_f1": evaluation.macro_f1.value, "n": evaluation.n})
     return evaluation, probabilities
+
+
+@step
+def find_weak_slices(
+    manifest: pd.DataFrame, outcomes: list[FoldOutcome], probabilities: np.ndarray, settings: EvaluationSettings
+) -> Annotated[ErrorAnalysis, "errors"]:
+    """Look for parts of the cells on which the model does worse than on the rest."""
+    found = analyse_errors(manifest, outcomes, probabilities, settings)
+    log_metadata({"worse_on_golden": len(found.golden.worse), "worse_out_of_fold": len(found.folds.worse)})
+    return found
+
+
+@step
+def spoil_pictures(
+    manifest: pd.DataFrame, package: Path, settings: RobustnessSettings, evaluation: EvaluationSettings, seed: int
+) -> Annotated[Robustness, "robustness"]:
+    """Score the packaged model on golden cells whose pictures are spoilt on purpose."""
+    with progress_bar("Robustness") as progress:
+        result = measure_golden_robustness(
+            manifest,
+            package,
+            ImageStore(locate_home().images),
+            settings,
+            evaluation,
+            seed=seed,
+            progress=progress,
+        )
+    if result.mean_drop:
+        log_metadata({"n": result.n, "mean_drop": result.mean_drop.value})
+    return result
 
 
 @step

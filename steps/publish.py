@@ -13,8 +13,10 @@ from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
+from hematovision.evaluation.robustness import Robustness
 from hematovision.home import locate_home
 from hematovision.learning.fitting import Epoch
+from hematovision.registry.assessment import ErrorAnalysis
 from hematovision.registry.candidate_report import Candidate, candidate_report
 from hematovision.registry.publication import CandidateSummary, RunSummary, keep_candidate, publish
 
@@ -26,6 +28,8 @@ def write_report(
     cross_validation: CrossValidation,
     golden: Evaluation,
     probabilities: np.ndarray,
+    errors: ErrorAnalysis,
+    robustness: Robustness,
     package: Path,
     curves: list[Epoch],
     version: DataVersion,
@@ -33,7 +37,18 @@ def write_report(
 ) -> tuple[Annotated[HTMLString, "report"], Annotated[CandidateSummary, "candidate"]]:
     """One self-contained page with all evidence of the candidate."""
     home = locate_home()
-    candidate = Candidate(manifest, quarantine, cross_validation, golden, probabilities, package, curves, version)
+    candidate = Candidate(
+        manifest,
+        quarantine,
+        cross_validation,
+        golden,
+        probabilities,
+        package,
+        curves,
+        version,
+        errors,
+        robustness,
+    )
     run = str(get_step_context().pipeline_run.id)
     page = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
     summary = keep_candidate(home, package, page, len(manifest), len(quarantine), cross_validation, golden, config.data)
@@ -49,6 +64,8 @@ def register_model(
     report: HTMLString,
     cross_validation: CrossValidation,
     golden: Evaluation,
+    errors: ErrorAnalysis,
+    robustness: Robustness,
     curves: list[Epoch],
     config: RunConfig,
 ) -> Annotated[RunSummary, "summary"]:
@@ -58,7 +75,12 @@ def register_model(
         candidate,
         package,
         reference,
-        {"report.html": str(report), "data/manifest.csv": manifest.to_csv(index=False)},
+        {
+            "report.html": str(report),
+            "data/manifest.csv": manifest.to_csv(index=False),
+            "evaluation/slices.json": errors.model_dump_json(indent=2),
+            "evaluation/robustness.json": robustness.model_dump_json(indent=2),
+        },
         cross_validation,
         golden,
         curves,

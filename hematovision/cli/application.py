@@ -167,6 +167,39 @@ def predict(
 
 
 @app.command()
+def explain(
+    model: Model,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Images, or folders of them.")],
+    label: Annotated[
+        str | None, typer.Option("--class", metavar="LABEL", help="Of this class; without it, of the predicted one.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where the pictures go.")] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Show where a model looked: each image with a Grad-CAM heat map laid over it, as PNG."""
+    from hematovision.cli import examination
+
+    examination.explain(model, paths, label, output, config, as_json=json)
+
+
+@app.command()
+def robustness(
+    model: Model,
+    data: Annotated[str, typer.Option("--data", metavar="PATH", help="Held-out labelled cells, in any layout.")],
+    severities: Annotated[
+        str | None, typer.Option("--severities", metavar="1,3,5", help="Which of 1 to 5, separated by commas.")
+    ] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Score a model on pictures spoilt on purpose: blur, stain, light, compression, each in several severities."""
+    from hematovision.cli import examination
+
+    examination.robustness(model, data, severities, config, as_json=json)
+
+
+@app.command()
 def monitor(
     model: Model,
     data: Annotated[str, typer.Option("--data", metavar="PATH", help="New images, labelled or not.")],

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import pandas as pd
 
 from hematovision.data.decoding import Pixels, decode, pixel_sha256
-from hematovision.data.manifest import INGESTED
+from hematovision.data.manifest import ATTRIBUTE, INGESTED
 from hematovision.data.quality import measure
 from hematovision.data.sources.base import Item, Source
 from hematovision.data.sources.tree import is_image_name, walk
@@ -37,7 +37,7 @@ class Reading(Generic[S]):
     """What came out of a source."""
 
     manifest: pd.DataFrame
-    """The accepted images by path, with the manifest's `INGESTED` columns."""
+    """The accepted images by path, with the manifest's `INGESTED` columns and one an attribute the source gives."""
     quarantine: pd.DataFrame
     """The images left out by path, with the columns path and reason."""
     signatures: list[S]
@@ -133,6 +133,7 @@ def _read(item: Item, store: ImageStore, limits: Limits, describe: Callable[[Pix
         "source_group": item.group,
         "source_split": item.split,
         **asdict(measure(image)),
+        **{f"{ATTRIBUTE}{name}": value for name, value in item.attributes.items()},
     }
     return _Accepted(row, signature)
 
@@ -161,6 +162,9 @@ def _reading(outcomes: Sequence[_Accepted[S] | _Refused], ignored: Mapping[str, 
     accepted = [outcome for outcome in outcomes if isinstance(outcome, _Accepted)]
     accepted.sort(key=lambda outcome: str(outcome.row["path"]))
     refused = sorted((outcome.path, outcome.reason) for outcome in outcomes if isinstance(outcome, _Refused))
-    manifest = pd.DataFrame([outcome.row for outcome in accepted], columns=list(INGESTED)).astype(dict(INGESTED))
+    further = dict.fromkeys(column for outcome in accepted for column in outcome.row if column.startswith(ATTRIBUTE))
+    columns = {**INGESTED, **dict.fromkeys(sorted(further), "str")}
+    manifest = pd.DataFrame([outcome.row for outcome in accepted], columns=list(columns))
+    manifest = manifest.fillna(dict.fromkeys(further, "")).astype(columns)
     quarantine = pd.DataFrame(refused, columns=["path", "reason"]).astype("str")
     return Reading(manifest, quarantine, [outcome.signature for outcome in accepted], dict(ignored))

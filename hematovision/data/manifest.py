@@ -35,6 +35,9 @@ INGESTED: Mapping[str, str] = {**IDENTITY_COLUMNS, **QUALITY_COLUMNS}
 GROUPED: Mapping[str, str] = {**INGESTED, **GROUP_COLUMNS}
 COMPLETE: Mapping[str, str] = {**GROUPED, **SPLIT_COLUMNS}
 
+ATTRIBUTE = "attribute_"
+"""Prefix of optional columns: what a source says of an image besides, as words, '' where it says nothing."""
+
 _DIGEST_FORMAT = "hematovision manifest 1"
 
 
@@ -52,14 +55,19 @@ def canonical(manifest: pd.DataFrame) -> pd.DataFrame:
     known = [column for column in COMPLETE if column in manifest.columns]
     further = sorted(column for column in manifest.columns if column not in COMPLETE)
     ordered = manifest[known + further].sort_values("path", kind="stable").reset_index(drop=True)
-    return ordered.astype({column: COMPLETE[column] for column in known})
+    return ordered.astype({column: COMPLETE.get(column, "str") for column in [*known, *attribute_columns(ordered)]})
+
+
+def attribute_columns(manifest: pd.DataFrame) -> list[str]:
+    """The optional columns that hold attributes, in order."""
+    return [str(column) for column in manifest.columns if str(column).startswith(ATTRIBUTE)]
 
 
 def manifest_digest(manifest: pd.DataFrame) -> str:
     """The identity of a data set: 64 hex digits of SHA-256 over its identity columns, whatever the order of its rows.
 
     Two data sets have the same digest when they hold the same bytes and pixels under the same paths, labels, source
-    groups and source splits. Measurements, clusters and splits are derived and do not count.
+    groups and source splits. Measurements, clusters and splits are derived and do not count; nor do attributes.
     """
     check_columns(manifest, IDENTITY_COLUMNS)
     rows = manifest[list(IDENTITY_COLUMNS)].astype(str).itertuples(index=False, name=None)
@@ -91,7 +99,7 @@ def load_manifest(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return canonical(pd.read_parquet(path))
     header = pd.read_csv(path, nrows=0).columns
-    types = {column: COMPLETE[column] for column in header if column in COMPLETE}
+    types = {name: COMPLETE.get(name, "str") for name in header if name in COMPLETE or name.startswith(ATTRIBUTE)}
     return canonical(pd.read_csv(path, dtype=types, keep_default_na=False))
 
 

@@ -54,3 +54,22 @@ def most_confident_mistakes(
         )
         for i in wrong[:limit]
     ]
+
+
+def right_cells(
+    rows: pd.DataFrame, truth: IntArray, probabilities: FloatArray, classes: Sequence[str], *, per_class: int, seed: int
+) -> dict[str, list[tuple[str, str]]]:
+    """Path and sha256 of up to `per_class` random cells of each class that were given the right one, by class.
+
+    Args:
+        rows, truth, probabilities, classes: as in `most_confident_mistakes`.
+        seed: of the generator that draws them.
+    """
+    rng = np.random.default_rng(seed)
+    right = probabilities.argmax(axis=1) == truth
+    paths, digests = rows["path"].astype(str).tolist(), rows["sha256"].astype(str).tolist()
+    chosen = {
+        name: rng.permutation(np.flatnonzero(right & (truth == number)))[:per_class].tolist()
+        for number, name in enumerate(classes)
+    }
+    return {name: [(paths[i], digests[i]) for i in places] for name, places in chosen.items() if places}

@@ -1,25 +1,74 @@
 """The report: one HTML file that needs nothing else, for screen, dark screen and paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hematovision.errors import HematoVisionError
-from hematovision.evaluation import plots, trust_plots
+from hematovision.evaluation import failure_plots, plots, trust_plots
 from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.mistakes import Mistake
+from hematovision.evaluation.overlay import overlay
 from hematovision.evaluation.pictures import Load, Picture, picture
-from hematovision.evaluation.report_content import ReportContent, ShownMistake
+from hematovision.evaluation.report_content import ReportContent, ShownCell, ShownMistake
 from hematovision.evaluation.svg import inline
 
 _FEW_GROUPS = 10  # below this, Student's t and not the data sets the width of an interval
 
 _PERCENT = "\N{NO-BREAK SPACE}%"
 
+Explain = Callable[[Sequence[NDArray[np.uint8]], Sequence[str]], NDArray[np.float32]]
 
-def show_mistakes(mistakes: Sequence[Mistake], load: Load, *, side: int, quality: int) -> list[ShownMistake]:
-    """Mistakes with thumbnails, their longer side `side` pixels; `load` gives the RGB image of a sha256."""
+
+def show_mistakes(
+    mistakes: Sequence[Mistake], load: Load, *, side: int, quality: int, explain: Explain | None = None
+) -> list[ShownMistake]:
+    """Mistakes with thumbnails, their longer side `side` pixels.
+
+    Args:
+        load: gives the RGB image of a sha256.
+        explain: gives heat maps (N, h, w) in 0–1 of images for the classes named; without it there are none.
+    """
+    images = [load(m.sha256) for m in mistakes]
+    heats = _heats(images, [m.predicted for m in mistakes], [m.path for m in mistakes], explain, side, quality)
     return [
-        ShownMistake(mistake=m, picture=picture(load(m.sha256), m.path, side=side, quality=quality)) for m in mistakes
+        ShownMistake(mistake=m, picture=picture(image, m.path, side=side, quality=quality), heat=heat)
+        for m, image, heat in zip(mistakes, images, heats, strict=True)
+    ]
+
+
+def show_correct(
+    cells: Mapping[str, Sequence[tuple[str, str]]], load: Load, explain: Explain, *, side: int, quality: int
+) -> dict[str, list[ShownCell]]:
+    """Cells with thumbnails and heat maps by class; `cells` holds path and sha256 of each."""
+    shown = {}
+    for label, named in cells.items():
+        images = [load(sha256) for _, sha256 in named]
+        paths = [path for path, _ in named]
+        heats = _heats(images, [label] * len(images), paths, explain, side, quality)
+        shown[label] = [
+            ShownCell(picture=picture(image, path, side=side, quality=quality), heat=heat)
+            for image, path, heat in zip(images, paths, heats, strict=True)
+            if heat
+        ]
+    return {label: row for label, row in shown.items() if row}
+
+
+def _heats(
+    images: Sequence[NDArray[np.uint8]],
+    labels: Sequence[str],
+    paths: Sequence[str],
+    explain: Explain | None,
+    side: int,
+    quality: int,
+) -> list[Picture | None]:
+    if explain is None:
+        return [None] * len(images)
+    return [
+        picture(overlay(image, heat), path, side=side, quality=quality)
+        for image, heat, path in zip(images, explain(images, labels), paths, strict=True)
     ]
 
 
@@ -40,6 +89,7 @@ def render_report(report: ReportContent) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, interval=interval_words, digits=digits, ascending=ascending)
+    environment.filters["slice_name"] = failure_plots.slice_name
     return environment.get_template("report.html.j2").render(
         report=report,
         data=report.data,
@@ -98,7 +148,7 @@ def notes(evaluation: Evaluation) -> list[str]:
 
 def _figures(report: ReportContent) -> dict[str, str]:
     """Inline SVG by name; what has nothing to show is an empty string."""
-    training, folds = report.training, report.cross_validation
+    training, folds, tested = report.training, report.cross_validation, report.robustness
     drawn = {
         "counts": plots.class_counts(report.data.counts) if report.data.counts else "",
         "confusion": plots.confusion_matrix(report.evaluation),
@@ -107,8 +157,14 @@ def _figures(report: ReportContent) -> dict[str, str]:
         "folds": plots.folds(folds) if folds else "",
         **_trust_figures(report),
         "curves": plots.learning_curves(training.curves) if training and training.curves else "",
+        "robustness": failure_plots.robustness_table(tested) if tested and tested.scores else "",
     }
-    return {name: inline(document, prefix=name) if document else "" for name, document in drawn.items()}
+    for part in report.slices:
+        telling = part.slices and part.accuracy.value < 1
+        drawn[f"slices-{part.cells}"] = failure_plots.slice_dots(part, limit=report.slices_shown) if telling else ""
+    return {
+        name: inline(document, prefix=name.replace(" ", "-")) if document else "" for name, document in drawn.items()
+    }
 
 
 def _trust_figures(report: ReportContent) -> dict[str, str]:
@@ -125,6 +181,8 @@ def _trust_figures(report: ReportContent) -> dict[str, str]:
 
 def _check_pictures(report: ReportContent) -> None:
     shown: list[Picture] = [m.picture for m in report.mistakes]
+    shown += [m.heat for m in report.mistakes if m.heat]
+    shown += [image for row in report.correct.values() for cell in row for image in (cell.picture, cell.heat)]
     shown += [cell for cells in report.data.contact_sheet.values() for cell in cells]
     for cell in shown:
         if not cell.src.startswith("data:image/"):

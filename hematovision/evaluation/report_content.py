@@ -9,6 +9,8 @@ from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.mistakes import Mistake
 from hematovision.evaluation.pictures import Picture
 from hematovision.evaluation.plots import LearningCurve
+from hematovision.evaluation.robustness import Robustness
+from hematovision.evaluation.slices import Slices
 
 
 class _Part(BaseModel):
@@ -49,10 +51,18 @@ class Data(_Part):
 
 
 class ShownMistake(_Part):
-    """A mistake with its picture."""
+    """A mistake with its picture, and where the network looked for the class it named."""
 
     mistake: Mistake
     picture: Picture
+    heat: Picture | None = None
+
+
+class ShownCell(_Part):
+    """A cell given the right class, and where the network looked for it."""
+
+    picture: Picture
+    heat: Picture
 
 
 class Training(_Part):
@@ -82,6 +92,10 @@ class ReportContent(_Part):
         model: name of the model.
         model_version: its version in the registry; None for a candidate that has none yet.
         evaluated_on: what `evaluation` scored, such as "golden set" or "new data".
+        correct: some cells by class that were given the right one.
+        slices: where it fails, a part for each set of predictions.
+        robustness: what is left of its accuracy when pictures go wrong.
+        notes: what else a reader must know, such as why there are no heat maps.
         created: when; None leaves it out, so that the same content gives the same bytes.
     """
 
@@ -93,5 +107,10 @@ class ReportContent(_Part):
     evaluation: Evaluation
     cross_validation: CrossValidation | None = None
     mistakes: list[ShownMistake] = Field(default_factory=list)
+    correct: dict[str, list[ShownCell]] = Field(default_factory=dict)
+    slices: list[Slices] = Field(default_factory=list)
+    slices_shown: int = 16
+    robustness: Robustness | None = None
+    notes: list[str] = Field(default_factory=list)
     training: Training | None = None
     provenance: Provenance = Field(default_factory=Provenance)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from hematovision.config import EvaluationSettings, TrustSettings
 from hematovision.data.golden import GoldenSet
@@ -15,6 +16,7 @@ from hematovision.evaluation.calibration import softmax
 from hematovision.evaluation.cross_fitting import cross_fit
 from hematovision.evaluation.cross_validation import CrossValidation, FoldPredictions, pool_folds
 from hematovision.evaluation.metrics import Evaluation, evaluate
+from hematovision.evaluation.slices import Slices, slice_errors
 from hematovision.evaluation.trust import Trust, Trusted, assess_trust
 from hematovision.learning.fitting import Progress
 from hematovision.learning.folds import FoldOutcome, class_names, out_of_fold_logits
@@ -25,6 +27,46 @@ from hematovision.registry.scoring import score_rows
 def known_groups(rows: pd.DataFrame) -> list[str] | None:
     """The groups cells share, or None where each stands alone as far as is known."""
     return None if rows["group"].is_unique else list(rows["group"])
+
+
+class ErrorAnalysis(BaseModel):
+    """Where the model fails on the golden set, and where its folds did on cells they had not seen."""
+
+    model_config = ConfigDict(frozen=True)
+
+    golden: Slices
+    folds: Slices
+
+
+def golden_truth(manifest: pd.DataFrame, classes: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """The golden rows in order of path, and their class numbers (N,)."""
+    rows = manifest[manifest["split"] == GOLDEN].sort_values("path", kind="stable")
+    return rows, np.array([classes.index(label) for label in rows["label"]], dtype=np.int64)
+
+
+def analyse_errors(
+    manifest: pd.DataFrame,
+    outcomes: Sequence[FoldOutcome],
+    probabilities: np.ndarray,
+    settings: EvaluationSettings,
+) -> ErrorAnalysis:
+    """Slices of the golden set and, apart from them, of the out-of-fold answers.
+
+    Args:
+        probabilities: (N, C) of the golden rows in order of path, as `evaluate_golden` gives them.
+    """
+    golden, truth = golden_truth(manifest, class_names(manifest))
+    rows, out_of_fold, logits = out_of_fold_logits(manifest, outcomes)
+    return ErrorAnalysis(
+        golden=_slices(golden, probabilities.argmax(axis=1) == truth, "golden set", settings),
+        folds=_slices(rows, logits.argmax(axis=1) == out_of_fold, "out-of-fold cells", settings),
+    )
+
+
+def _slices(rows: pd.DataFrame, correct: np.ndarray, cells: str, settings: EvaluationSettings) -> Slices:
+    return slice_errors(
+        rows, correct, settings.slices, cells=cells, groups=known_groups(rows), confidence=settings.confidence
+    )
 
 
 def cross_validate(

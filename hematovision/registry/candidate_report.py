@@ -9,20 +9,22 @@ import pandas as pd
 
 from hematovision.config import RunConfig
 from hematovision.data.decoding import Pixels, decode
-from hematovision.data.manifest import GOLDEN, class_counts
+from hematovision.data.manifest import class_counts
 from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
-from hematovision.evaluation.mistakes import most_confident_mistakes
 from hematovision.evaluation.pictures import contact_sheet
 from hematovision.evaluation.plots import LearningCurve
-from hematovision.evaluation.report import render_report, show_mistakes
-from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, ShownMistake, Training
+from hematovision.evaluation.report import render_report
+from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
+from hematovision.evaluation.robustness import Robustness
 from hematovision.learning.fitting import Epoch
 from hematovision.provenance import git_commit
+from hematovision.registry.assessment import ErrorAnalysis, golden_truth
 from hematovision.registry.package import ModelSpecification, verify_package
 from hematovision.registry.publication import flat_settings
+from hematovision.registry.showing import Gallery, show_cells
 
 CLUSTERS_SHOWN = 50
 
@@ -39,6 +41,8 @@ class Candidate:
     package: Path
     curves: Sequence[Epoch]
     version: DataVersion
+    errors: ErrorAnalysis
+    robustness: Robustness
 
 
 def _data(candidate: Candidate, config: RunConfig, load: "Loader", synthetic: bool) -> Data:
@@ -65,12 +69,18 @@ def _data(candidate: Candidate, config: RunConfig, load: "Loader", synthetic: bo
     )
 
 
-def _mistakes(candidate: Candidate, config: RunConfig, load: "Loader", classes: Sequence[str]) -> list[ShownMistake]:
-    rows = candidate.manifest[candidate.manifest["split"] == GOLDEN].sort_values("path", kind="stable")
-    truth = np.array([classes.index(label) for label in rows["label"]], dtype=np.int64)
-    settings = config.evaluation
-    found = most_confident_mistakes(rows, truth, candidate.probabilities, classes, limit=settings.mistakes_shown)
-    return show_mistakes(found, load, side=settings.thumbnail_side, quality=settings.thumbnail_quality)
+def _gallery(candidate: Candidate, config: RunConfig, load: "Loader", classes: Sequence[str]) -> Gallery:
+    rows, truth = golden_truth(candidate.manifest, classes)
+    return show_cells(
+        candidate.package,
+        rows,
+        truth,
+        candidate.probabilities,
+        classes,
+        load,
+        config.evaluation,
+        seed=config.seed,
+    )
 
 
 def _training(candidate: Candidate, config: RunConfig) -> Training:
@@ -115,13 +125,19 @@ def candidate_report(candidate: Candidate, config: RunConfig, store: ImageStore,
     """The page: golden set, folds, mistakes, data, training, provenance; self-contained HTML."""
     specification = verify_package(candidate.package)
     load = Loader(store, config.reading.max_pixels)
+    gallery = _gallery(candidate, config, load, specification.classes)
     content = ReportContent(
         model=config.registry.model_name,
         evaluated_on="golden set",
         data=_data(candidate, config, load, specification.synthetic),
         evaluation=candidate.golden,
         cross_validation=candidate.cross_validation,
-        mistakes=_mistakes(candidate, config, load, specification.classes),
+        mistakes=gallery.mistakes,
+        correct=gallery.correct,
+        notes=gallery.notes,
+        slices=[candidate.errors.golden, candidate.errors.folds],
+        slices_shown=config.evaluation.slices.shown,
+        robustness=candidate.robustness,
         training=_training(candidate, config),
         provenance=_provenance(specification, pipeline_run),
     )

@@ -14,9 +14,9 @@ from hematovision.data.store import ImageStore
 from hematovision.data.synthetic.dataset import is_synthetic
 from hematovision.errors import GateRefused
 from hematovision.evaluation.metrics import Evaluation
-from hematovision.evaluation.mistakes import most_confident_mistakes
-from hematovision.evaluation.report import render_report, show_mistakes
+from hematovision.evaluation.report import render_report
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent
+from hematovision.evaluation.slices import Slices, slice_errors
 from hematovision.home import Home
 from hematovision.learning.fitting import Progress
 from hematovision.provenance import software_versions
@@ -26,6 +26,7 @@ from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import ModelSpecification
 from hematovision.registry.predictor import Predictor
 from hematovision.registry.scoring import Scored, score_rows
+from hematovision.registry.showing import show_cells
 
 
 class ExternalEvaluation(BaseModel):
@@ -34,6 +35,7 @@ class ExternalEvaluation(BaseModel):
     Attributes:
         without_counterpart: cells by label that the model has no class for; they are counted, not scored.
         quarantined: pictures that could not be read, with the reason.
+        slices: accuracy of parts of the cells.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +43,7 @@ class ExternalEvaluation(BaseModel):
     evaluation: Evaluation
     without_counterpart: dict[str, int]
     quarantined: list[dict[str, str]]
+    slices: Slices
     model: str
     data: str
     report: str
@@ -61,7 +64,8 @@ def evaluate_elsewhere(
     Raises:
         UsageError: no such model or data. GateRefused: nothing readable, or no label in common.
     """
-    predictor = Predictor.load(fetch_model(home, model) / "artifacts" / "package")
+    package = fetch_model(home, model) / "artifacts" / "package"
+    predictor = Predictor.load(package)
     source = open_source(path, voc_margin=reading.voc_margin, max_pixels=reading.max_pixels)
     limits = Limits(reading.max_pixels, reading.min_side)
     store = ImageStore(home.images)
@@ -73,16 +77,35 @@ def evaluate_elsewhere(
     evaluation = evaluate_answers(
         predictor, scored.truth, scored.answers, groups if all(groups) else None, settings, seed=seed
     )
+    slices = slice_errors(
+        scored.rows,
+        scored.answers.probabilities.argmax(axis=1) == scored.truth,
+        settings.slices,
+        cells="new data",
+        groups=groups if all(groups) else None,
+        confidence=settings.confidence,
+    )
     page = home.runs / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}" / "report.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     content = _content(
-        model, path, read, scored, evaluation, predictor.specification, settings, Loader(store, reading.max_pixels)
+        model,
+        path,
+        read,
+        scored,
+        evaluation,
+        slices,
+        package,
+        predictor.specification,
+        settings,
+        Loader(store, reading.max_pixels),
+        seed=seed,
     )
     page.write_text(render_report(content), encoding="utf-8")
     return ExternalEvaluation(
         evaluation=evaluation,
         without_counterpart=scored.without_counterpart,
         quarantined=read.quarantine.to_dict("records"),
+        slices=slices,
         model=model,
         data=str(path),
         report=str(page),
@@ -95,12 +118,23 @@ def _content(
     read: Reading[None],
     scored: Scored,
     evaluation: Evaluation,
+    slices: Slices,
+    package: Path,
     specification: ModelSpecification,
     settings: EvaluationSettings,
     load: Loader,
+    *,
+    seed: int,
 ) -> ReportContent:
-    found = most_confident_mistakes(
-        scored.rows, scored.truth, scored.answers.probabilities, specification.classes, limit=settings.mistakes_shown
+    gallery = show_cells(
+        package,
+        scored.rows,
+        scored.truth,
+        scored.answers.probabilities,
+        specification.classes,
+        load,
+        settings,
+        seed=seed,
     )
     counts = read.manifest["label"].value_counts().sort_index()
     return ReportContent(
@@ -117,6 +151,10 @@ def _content(
             without_counterpart=scored.without_counterpart,
         ),
         evaluation=evaluation,
-        mistakes=show_mistakes(found, load, side=settings.thumbnail_side, quality=settings.thumbnail_quality),
+        mistakes=gallery.mistakes,
+        correct=gallery.correct,
+        notes=gallery.notes,
+        slices=[slices],
+        slices_shown=settings.slices.shown,
         provenance=Provenance(golden_digest=specification.golden_digest, libraries=software_versions()),
     )

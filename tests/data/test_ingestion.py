@@ -1,6 +1,7 @@
 """Reading a source: good images become rows, bad ones get a reason, and threads change nothing."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from hematovision.data.decoding import decode, encode_png, pixel_sha256
 from hematovision.data.ingestion import Limits, Reading, image_files, read_source
-from hematovision.data.manifest import INGESTED, canonical
+from hematovision.data.manifest import INGESTED, attribute_columns, canonical
 from hematovision.data.quality import measure
 from hematovision.data.sources import Item, Source, SourceKind, open_source
 from hematovision.data.store import ImageStore
@@ -220,7 +221,8 @@ def test_real_cells_are_read(tmp_path: Path) -> None:
     assert reading.manifest["label"].value_counts().to_dict() == dict.fromkeys(
         ["basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"], 100
     )
-    assert reading.ignored == {"files without a suffix": 1, "'.csv' files": 1}
+    assert reading.ignored == {"files without a suffix": 1, "column 'original_name' of attributes.csv": 1}
+    assert len(attribute_columns(reading.manifest)) == 11
     row = reading.manifest.iloc[123]
     stored = decode(ImageStore(tmp_path / "images").read(row["sha256"]), max_pixels=LIMITS.max_pixels)
     assert pixel_sha256(stored) == row["pixel_sha256"]
@@ -235,3 +237,11 @@ def test_real_photographs_are_cropped(tmp_path: Path) -> None:
         "JPEGImages/BloodImage_00338.jpg#12",
         "JPEGImages/BloodImage_00343.jpg#3",
     ]
+
+
+def test_attributes_become_columns_of_words(tmp_path: Path) -> None:
+    plain = item("a.png", encode_png(picture(1)))
+    described = replace(item("b.png", encode_png(picture(2))), attributes={"granules": "7"})
+    manifest = read(Listed(plain, described), tmp_path).manifest
+    assert manifest["attribute_granules"].tolist() == ["", "7"]
+    assert list(manifest.columns) == [*INGESTED, "attribute_granules"]

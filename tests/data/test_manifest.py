@@ -11,6 +11,7 @@ from hematovision.data.manifest import (
     COMPLETE,
     IDENTITY_COLUMNS,
     INGESTED,
+    attribute_columns,
     check_columns,
     class_counts,
     load_manifest,
@@ -82,3 +83,12 @@ def test_class_counts_by_split_and_by_source_split() -> None:
     assert counts.loc["NA"].to_dict() == {"development": 1, "golden": 0, "total": 1}
     assert list(class_counts(example().drop(columns="split")).columns) == ["test", "train", "total"]
     assert list(class_counts(example().drop(columns="split").assign(source_split=""))) == ["unassigned", "total"]
+
+
+def test_attributes_are_kept_as_words_and_are_no_part_of_the_identity(tmp_path: Path) -> None:
+    described = example().assign(attribute_granules=["1", "", "NA"])
+    assert manifest_digest(described) == manifest_digest(example())
+    for name in ("m.csv", "m.parquet"):
+        read = load_manifest(save_manifest(described, tmp_path / name))
+        assert sorted(read["attribute_granules"]) == ["", "1", "NA"]
+    assert attribute_columns(described) == ["attribute_granules"]

@@ -8,7 +8,7 @@ import pytest
 
 from hematovision.data.decoding import encode_png
 from hematovision.data.sources import Item, SourceKind, open_source
-from hematovision.errors import UnreadableImage
+from hematovision.errors import UnreadableImage, UsageError
 
 IMAGE = encode_png(np.zeros((8, 8, 3), np.uint8))
 
@@ -138,3 +138,45 @@ def test_a_name_that_is_no_text_still_has_one(tmp_path: Path) -> None:
     items = read(tmp_path)
     assert list(items) == [r"a/caf\xe9.png"]
     assert items[r"a/caf\xe9.png"].load() == IMAGE
+
+
+ATTRIBUTES = "File,label,Nucleus shape,patient,note\na/1.png,a,round,p1,\na/2.png,a,NA,p1,no\nb/9.png,b,lobed,p2,\n"
+
+
+def test_an_attribute_table_describes_its_images(tmp_path: Path) -> None:
+    plant(tmp_path, "a/1.png", "a/2.png", "a/3.png", "b/9.png")
+    (tmp_path / "attributes.csv").write_text(ATTRIBUTES)
+    items = read(tmp_path)
+    assert items["a/1.png"].attributes == {"nucleus_shape": "round", "note": ""}
+    assert items["a/2.png"].attributes == {"nucleus_shape": "NA", "note": "no"}
+    assert items["a/3.png"].attributes == {}
+    assert [items[name].group for name in ("a/1.png", "a/3.png", "b/9.png")] == ["p1", "", "p2"]
+    assert open_source(tmp_path, voc_margin=0, max_pixels=10_000).ignored == {
+        "images without a row in attributes.csv": 1
+    }
+
+
+def test_attribute_rows_of_no_image_are_named(tmp_path: Path) -> None:
+    plant(tmp_path, "a/1.png", "b/9.png")
+    (tmp_path / "attributes.csv").write_text(ATTRIBUTES)
+    assert "1 of its rows name no image of this folder: a/2.png" in reason(read(tmp_path)["attributes.csv"])
+
+
+def test_a_column_of_names_is_no_attribute(tmp_path: Path) -> None:
+    names = [f"a/{number}.png" for number in range(102)]
+    plant(tmp_path, *names)
+    lines = [f"{name},{number},{'odd' if number % 2 else 'even'}\n" for number, name in enumerate(names)]
+    (tmp_path / "attributes.csv").write_text("path,original,parity\n" + "".join(lines))
+    assert read(tmp_path)["a/3.png"].attributes == {"parity": "odd"}
+    assert open_source(tmp_path, voc_margin=0, max_pixels=10_000).ignored == {"column 'original' of attributes.csv": 1}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("colour\nred\n", "no column for the path"), ("path,x\na/1.png,1\na/1.png,2\n", "line 3 names a/1.png a second")],
+)
+def test_an_attribute_table_that_cannot_be_used_stops_the_reading(tmp_path: Path, table: str, message: str) -> None:
+    plant(tmp_path, "a/1.png")
+    (tmp_path / "attributes.csv").write_text(table)
+    with pytest.raises(UsageError, match=message):
+        open_source(tmp_path, voc_margin=0, max_pixels=10_000)

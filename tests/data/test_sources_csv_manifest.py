@@ -144,3 +144,8 @@ def test_whatever_the_bytes_only_a_usage_error_comes_out(table: Path, data: byte
     table.write_bytes(b"path,label\n" + data)
     with contextlib.suppress(UsageError):
         assert all(item.path for item in CsvManifest(table, max_pixels=10_000).items())
+
+
+def test_columns_of_origin_become_attributes(table: Path) -> None:
+    items = read(table, "path,label,Site,scanner,patient_name\na.png,b,Ulm,DM96,Doe\n")
+    assert items[0].attributes == {"site": "Ulm", "scanner": "DM96"}

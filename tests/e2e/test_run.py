@@ -125,6 +125,50 @@ def test_the_report_stands_alone_and_says_what_the_data_are(trained: dict[str, A
     assert "How far the probabilities can be trusted" in page
 
 
+def test_slices_and_robustness_are_kept_with_the_model(trained: dict[str, Any]) -> None:
+    from mlflow import MlflowClient
+    from mlflow.artifacts import load_dict
+
+    run = MlflowClient(locate_home().tracking_uri).get_run(trained["model"]["run_id"]).info
+    slices = load_dict(f"{run.artifact_uri}/evaluation/slices.json")
+    assert slices["golden"]["n"] == trained["golden"]["n"]
+    assert slices["folds"]["n"] == trained["cross_validation"]["n"]
+    assert {"brightness", "contrast", "sharpness"} <= {part["kind"] for part in slices["folds"]["slices"]}
+    robustness = load_dict(f"{run.artifact_uri}/evaluation/robustness.json")
+    assert robustness["n"] == 32
+    assert robustness["mean_drop"]["low"] <= robustness["mean_drop"]["value"]
+
+
+def test_a_model_shows_where_it_looks(
+    trained: dict[str, Any], hematovision: Command, cells: Path, tmp_path: Path
+) -> None:
+    image = next((cells / "images").rglob("*.bmp"))
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    asked = ("--model", trained["model"]["uri"], image, tmp_path / "broken.png", "--output", tmp_path / "maps")
+    ended = hematovision("explain", *asked)
+    assert ended.code == 0, ended.errors
+    assert [Path(item["file"]).parent for item in ended.document["files"]] == [tmp_path / "maps"]
+    assert Path(ended.document["files"][0]["file"]).read_bytes().startswith(b"\x89PNG")
+    assert [Path(item["path"]).name for item in ended.document["errors"]] == ["broken.png"]
+    told = hematovision("predict", "--model", trained["model"]["uri"], image).document["predictions"][0]
+    assert ended.document["files"][0]["predicted"] == told["label"]
+    assert ended.document["files"][0]["probability"] == pytest.approx(told["probabilities"][told["label"]], abs=1e-3)
+    refused = hematovision("explain", *asked, "--class", "unicorn")
+    assert refused.code == 2
+    assert "'unicorn' is no class of the model" in refused.errors
+
+
+def test_a_model_is_put_through_spoilt_pictures(trained: dict[str, Any], hematovision: Command, tmp_path: Path) -> None:
+    assert hematovision("data", "generate", tmp_path / "new", "--seed", "41", "--slides", "2").code == 0
+    asked = ("robustness", "--model", trained["model"]["uri"], "--data", tmp_path / "new")
+    ended = hematovision(*asked, "--severities", "1,5")
+    assert ended.code == 0, ended.errors
+    assert ended.document["n"] == 16
+    assert {score["severity"] for score in ended.document["scores"]} == {1, 5}
+    assert Path(ended.document["plot"]).read_text().startswith("<svg")
+    assert hematovision(*asked, "--severities", "often").code == 2
+
+
 def test_evaluation_on_another_scanner_is_scored_by_class(
     trained: dict[str, Any], hematovision: Command, tmp_path: Path
 ) -> None:
@@ -137,6 +181,7 @@ def test_evaluation_on_another_scanner_is_scored_by_class(
     assert ended.document["trust"]["sets"]["n"] == 48
     assert 1 <= ended.document["trust"]["sets"]["mean_size"]["value"] <= 8
     assert ended.document["trust"]["strangeness"]["flagged"]["value"] > 0.5, "another scanner is strange"
+    assert ended.document["slices"]["n"] == 48
 
 
 def test_monitoring_tells_own_cells_from_another_scanner(

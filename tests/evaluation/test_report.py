@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -7,14 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hematovision.data.corruptions import Corruption
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.cross_validation import FoldPredictions, pool_folds
 from hematovision.evaluation.metrics import evaluate
 from hematovision.evaluation.mistakes import most_confident_mistakes
 from hematovision.evaluation.pictures import Picture, contact_sheet
 from hematovision.evaluation.plots import LearningCurve
-from hematovision.evaluation.report import digits, percent, render_report, show_mistakes
+from hematovision.evaluation.report import digits, percent, render_report, show_correct, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
+from hematovision.evaluation.robustness import summarise_robustness, untested
+from hematovision.evaluation.slices import Slices, SliceSettings, slice_errors
 from hematovision.evaluation.trust import Trust, Trusted, assess_trust
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>"
@@ -68,6 +72,32 @@ def trust_in(truth: np.ndarray, probabilities: np.ndarray, scores: np.ndarray | 
     return assess_trust(CLASSES, truth, given, groups=None, shares=[0.9], **NUMBERS)
 
 
+def explain(images: Sequence[np.ndarray], labels: Sequence[str]) -> np.ndarray:
+    assert len(images) == len(labels)
+    return np.linspace(0, 1, len(images) * 16, dtype=np.float32).reshape(-1, 4, 4)
+
+
+def sliced(rows: pd.DataFrame, correct: np.ndarray) -> Slices:
+    asked = SliceSettings(minimum_cells=10, error_rate=0.05, shown=16)
+    described = rows.assign(attribute_shape=HOSTILE, source_group=rows["group"])
+    described.loc[:44, "attribute_shape"] = "round"
+    described.loc[:1, "attribute_shape"] = ""
+    worse = np.where(described["source_group"] == "3", False, correct)
+    return slice_errors(described, worse, asked, cells="golden set", groups=None, confidence=0.95)
+
+
+ROBUSTNESS = summarise_robustness(
+    np.ones(20, dtype=bool),
+    {(HOSTILE, severity): np.arange(20) >= 3 * severity for severity in (1, 5)},
+    {HOSTILE: Corruption(kind="jpeg", strengths=[5, 4, 3, 2, 1], says=HOSTILE)},
+    cells="golden set",
+    groups=None,
+    confidence=0.95,
+    resamples=100,
+    seed=0,
+)
+
+
 def content(n: int = 90, **changes: Any) -> ReportContent:
     rng = np.random.default_rng(1)
     truth = np.arange(n) % 3
@@ -104,7 +134,10 @@ def content(n: int = 90, **changes: Any) -> ReportContent:
         "cross_validation": pool_folds(CLASSES, parts, **NUMBERS).model_copy(
             update={"trust": trust_in(truth, probabilities, None)}
         ),
-        "mistakes": show_mistakes(mistakes, load, side=160, quality=80),
+        "mistakes": show_mistakes(mistakes, load, side=160, quality=80, explain=explain),
+        "correct": show_correct({HOSTILE: [("c.png", "3")]}, load, explain, side=80, quality=80),
+        "slices": [sliced(rows, probabilities.argmax(axis=1) == truth)],
+        "robustness": ROBUSTNESS,
         "training": Training(
             settings={"learning_rate": "0.001", HOSTILE: HOSTILE},
             curves=[LearningCurve(name="final", metrics={"training loss": [1.0, 0.5], "validation accuracy": [0, 1]})],
@@ -240,3 +273,28 @@ def test_trust_is_told_with_its_figures_and_what_is_never_excluded(full: ReportC
 def test_without_trust_the_page_has_no_such_section(full: ReportContent):
     bare = full.model_copy(update={"evaluation": full.evaluation.model_copy(update={"trust": None})})
     assert "How far the probabilities" not in Page(render_report(bare)).text
+
+
+def test_where_it_fails_is_said_in_words_and_drawn(full: ReportContent, document: str):
+    page = Page(document)
+    words = " ".join(page.text.split())
+    assert "1 of 11 parts is worse than the rest: group: 3 (0.0 % of 10)" in words
+    assert "shape is not stated for 2 cells" in words
+    assert "The same 20 cells of the golden set" in words
+    assert {"slices", "robustness"} <= set(page.attributes("id"))
+    heated = [label for label in page.attributes("alt") if label.startswith("where the model looked")]
+    assert len(heated) == len(full.mistakes) + 1
+
+
+def test_sections_with_nothing_to_say_are_left_out(full: ReportContent):
+    silent = {"slices": [], "robustness": untested("golden set", 0.95), "correct": {}, "notes": ["No maps here."]}
+    page = Page(render_report(full.model_copy(update=silent)))
+    assert not {"slices", "robustness"} & set(page.attributes("id"))
+    assert "No maps here." in page.text
+
+
+def test_a_heat_map_that_would_be_fetched_is_refused(full: ReportContent):
+    fetched = Picture(src="https://evil.example/x.png", path="x.png", width=1, height=1)
+    shown = full.mistakes[0].model_copy(update={"heat": fetched})
+    with pytest.raises(HematoVisionError, match="data URIs only"):
+        render_report(full.model_copy(update={"mistakes": [shown]}))

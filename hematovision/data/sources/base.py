@@ -1,7 +1,7 @@
 """What every source of labelled images is: an ordered series of items, each a name, a label and a way to its bytes."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn, Protocol
@@ -25,7 +25,8 @@ class Item:
     `path` is its name inside the source, as a person knows it (posix style); `label` is stripped and may be empty;
     `group` is the patient, slide or photograph it comes from and `split` one of '', 'train', 'validation', 'test', both
     '' where the source does not know. `load()` returns the bytes of an image file, or raises UnreadableImage with the
-    reason; it may be called from any thread, more than once.
+    reason; it may be called from any thread, more than once. `attributes` are what the source says of the image
+    besides, a word by name, such as nucleus_shape: round.
     """
 
     path: str
@@ -33,6 +34,7 @@ class Item:
     group: str
     split: str
     load: Callable[[], bytes]
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Source(Protocol):

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from hematovision.data.decoding import largest_file
+from hematovision.data.sources.attributes import ATTRIBUTES_NAME, AttributeTable, Described, read_attributes
 from hematovision.data.sources.base import Item, SourceKind, refused, split_named
 from hematovision.data.sources.tree import (
     count_suffixes,
@@ -15,13 +16,16 @@ from hematovision.data.sources.tree import (
     walk,
 )
 
+_NAMED = 10
+
 
 class ClassFolder:
     """Images under a folder named as their class: `neutrophil/1.jpg`, or `train/neutrophil/1.jpg`.
 
     With split folders at the top the split is kept, else it is ''. Deeper folders belong to their class. Files without
     an image suffix are ignored and counted; an image outside every class folder and a link that leads outside the data
-    folder, or to another folder, are items that cannot be loaded.
+    folder, or to another folder, are items that cannot be loaded. An `attributes.csv` beside the class folders says
+    more of its images (see `attributes.py`); rows that name no image are one more item that cannot be loaded.
     """
 
     kind = SourceKind.CLASS_FOLDER
@@ -30,16 +34,33 @@ class ClassFolder:
         self.root = root.resolve()
         self._max_bytes = largest_file(max_pixels)
         self._has_splits = any(split_named(folder.name) for folder in subfolders(self.root))
+        self._strangers: list[str] = []
         files = list(walk(self.root))
         self._images = [path for path in files if is_image_name(path) or path.is_dir()]
-        self.ignored: Mapping[str, int] = count_suffixes(set(files).difference(self._images))
+        table = self.root / ATTRIBUTES_NAME
+        self._attributes = read_attributes(table) if table.is_file() else AttributeTable()
+        used = {table} if self._attributes.rows else set()
+        self.ignored: Mapping[str, int] = count_suffixes(set(files).difference(self._images, used))
+        if used:
+            self.ignored = {**self.ignored, **self._unmatched()}
+
+    def _unmatched(self) -> dict[str, int]:
+        """Counts what the attributes do not cover, and keeps the rows that name no image."""
+        images = {relative_name(path, self.root) for path in self._images}
+        self._strangers = sorted(set(self._attributes.rows) - images)
+        bare = len(images - set(self._attributes.rows))
+        counts = {f"images without a row in {ATTRIBUTES_NAME}": bare} if bare else {}
+        return counts | {f"column {name!r} of {ATTRIBUTES_NAME}": 1 for name in self._attributes.left_out}
 
     def __len__(self) -> int:
-        return len(self._images)
+        return len(self._images) + bool(self._strangers)
 
     def items(self) -> Iterator[Item]:
         """One item an image, by path."""
-        return map(self._item, self._images)
+        yield from map(self._item, self._images)
+        if self._strangers:
+            named = ", ".join(self._strangers[:_NAMED]) + (", …" if len(self._strangers) > _NAMED else "")
+            yield refused(ATTRIBUTES_NAME, f"{len(self._strangers)} of its rows name no image of this folder: {named}")
 
     def _item(self, path: Path) -> Item:
         name = relative_name(path, self.root)
@@ -53,7 +74,8 @@ class ClassFolder:
         if not labels:
             return refused(name, "lies outside every class folder, so it has no label", split=split)
         load = partial(read_inside, path, root=self.root, max_bytes=self._max_bytes)
-        return Item(name, labels[0].strip(), "", split, load)
+        said = self._attributes.rows.get(name, Described("", {}))
+        return Item(name, labels[0].strip(), said.group, split, load, said.attributes)
 
 
 def is_class_folder(folder: Path) -> bool:

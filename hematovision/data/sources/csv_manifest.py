@@ -1,34 +1,33 @@
 """A table of images: a CSV file with a path and a label a row, and where known a group and a split."""
 
-import csv
 import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from hematovision.data.decoding import largest_file
+from hematovision.data.sources.attributes import GROUP_HEADERS, LABEL_HEADERS, PATH_HEADERS
 from hematovision.data.sources.base import Item, SourceKind, refused, split_named
+from hematovision.data.sources.table import column_names, first_of, read_table
 from hematovision.data.sources.tree import read_inside, relative_name
 from hematovision.errors import UsageError
 
 MANIFEST_NAME = "manifest.csv"
 """A folder with a file of this name is a CSV-manifest source."""
 
-_HEADERS = {
-    "path": ("path", "file", "filename", "file_name", "image", "image_path"),
-    "label": ("label", "class", "class_name"),
-    # the coarsest unit first: all slides of a patient belong together
-    "group": ("group", "patient", "patient_id", "slide", "slide_id"),
-    "split": ("split", "set"),
-}
+_HEADERS = {"path": PATH_HEADERS, "label": LABEL_HEADERS, "group": GROUP_HEADERS, "split": ("split", "set")}
 """Column names understood, in any case; where several are there the first in this order is used."""
+
+ORIGIN_HEADERS = ("site", "hospital", "scanner", "stain", "source")
+"""Columns kept as attributes: where cells come from, for scores by origin."""
 
 
 class CsvManifest:
     """Columns `path`, `label` and optionally `group` and `split` (or their other names); paths relative to the file.
 
     Comma, semicolon or tab separated, UTF-8. A row whose path leads outside the file's folder, whose label is missing
-    or whose split is none of train, validation and test is an item that cannot be loaded; other columns are left alone.
+    or whose split is none of train, validation and test is an item that cannot be loaded. Columns that say where a cell
+    comes from (site, hospital, scanner, stain, source) become attributes; others are left alone.
     """
 
     kind = SourceKind.CSV_MANIFEST
@@ -61,7 +60,7 @@ class CsvManifest:
         if reason:
             return refused(name, reason, label=label, group=group, split=known_split)
         load = partial(read_inside, self.root / name, root=self.root, max_bytes=self._max_bytes)
-        return Item(name, label, group, known_split, load)
+        return Item(name, label, group, known_split, load, {name: row[name] for name in ORIGIN_HEADERS if name in row})
 
     def _name(self, cell: str) -> str:
         """The path relative to the table where it lies beside or below it, else as written; '' for an empty cell."""
@@ -74,31 +73,20 @@ class CsvManifest:
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     """The line number and the known fields, stripped, of every row that is not blank."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            header_line = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=header_line.count))
-            columns = _columns(next(reader, []), table)
-            lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
-            return [(number, _fields(cells, columns)) for number, cells in lines if any(cells)]
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{table}: not UTF-8 text ({error}); save it as UTF-8") from error
-    except (csv.Error, OSError) as error:
-        raise UsageError(f"{table}: not a readable CSV file: {error}") from error
+    header, lines = read_table(table)
+    columns = _columns(header, table)
+    return [(number, _fields(cells, columns)) for number, cells in lines]
 
 
 def _columns(header: list[str], table: Path) -> dict[str, int]:
-    names = [name.strip().casefold().replace(" ", "_") for name in header]
-    columns = {
-        field: names.index(found)
-        for field, aliases in _HEADERS.items()
-        if (found := next((alias for alias in aliases if alias in names), None))
-    }
+    names = column_names(header)
+    aliases = {**_HEADERS, **{name: (name,) for name in ORIGIN_HEADERS}}
+    columns = {field: place for field, known in aliases.items() if (place := first_of(names, known)) is not None}
     for field in ("path", "label"):
         if field not in columns:
-            known = ", ".join(_HEADERS[field])
-            raise UsageError(f"{table}: no column for the {field} ({known}); its header is: {', '.join(header)}")
+            raise UsageError(
+                f"{table}: no column for the {field} ({', '.join(_HEADERS[field])}); its header is: {', '.join(header)}"
+            )
     return columns
 
 
