@@ -87,6 +87,7 @@ def build_model(
         max_pixels=origin.max_pixels,
         min_side=origin.min_side,
         backbone=settings.backbone.name,
+        frozen_blocks=backbone.frozen_blocks,
         weights=backbone.weights,
         data_version=str(origin.version),
         manifest_digest=manifest_digest(manifest),

@@ -8,57 +8,41 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from hematovision.config import load_config
 from hematovision.data.decoding import Pixels, decode, encode_png
 from hematovision.data.pictures import Picture
 from hematovision.errors import HematoVisionError, UnreadableImage, UsageError
 from hematovision.evaluation.calibration import softmax
 from hematovision.evaluation.overlay import overlay
-from hematovision.learning.backbones import load_backbone
+from hematovision.learning.backbones import blank_backbone
 from hematovision.learning.fitting import Progress
 from hematovision.learning.heatmaps import heat_maps, last_spatial_block
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.registry.package import WEIGHTS, ModelSpecification, verify_package
 
-_CUTS_TRIED = 40
-
 
 def load_network(folder: Path) -> CellNetwork:
-    """The trained network of a verified package, from its safetensors; where it was cut is read off their names.
+    """The trained network of a verified package, from its safetensors.
 
     Raises:
-        UsageError, HematoVisionError: see `verify_package`; or the weights fit no network of the named backbone.
+        UsageError, HematoVisionError: see `verify_package`; or the weights are not those of the specified network.
     """
     from safetensors.torch import load_file
 
     specification = verify_package(folder)
-    weights = load_file(folder / WEIGHTS)
-    likely = len({name.split(".")[1] for name in weights if name.startswith("lower.")})
-    for cut in sorted(range(_CUTS_TRIED), key=lambda cut: abs(cut - likely)):
-        network = _untrained(specification, cut)
-        if network is not None and set(network.state_dict()) == set(weights):
-            network.load_state_dict(weights, strict=True)
-            return network.eval()
-    raise HematoVisionError(f"{folder / WEIGHTS} fits no {specification.backbone} that this version can build.")
+    network = _untrained(specification)
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS), strict=True)
+    except RuntimeError as error:
+        raise HematoVisionError(f"{folder / WEIGHTS} fits no {specification.backbone} of this version.") from error
+    return network.eval()
 
 
-def _untrained(specification: ModelSpecification, cut: int) -> CellNetwork | None:
-    """A network of this backbone cut after `cut` blocks, or None where it has no such cut."""
+def _untrained(specification: ModelSpecification) -> CellNetwork:
     import torch
 
-    chosen = {
-        "name": specification.backbone,
-        "weights": "none",
-        "image_size": specification.image_size,
-        "frozen_blocks": cut,
-    }
-    try:
-        backbone = load_backbone(load_config().learning.backbone.model_copy(update=chosen), seed=0)
-    except UsageError:
-        return None
     return CellNetwork(
-        backbone,
+        blank_backbone(specification.backbone, specification.frozen_blocks),
         classes=len(specification.classes),
         orientations=specification.orientations,
         dropout=0.0,

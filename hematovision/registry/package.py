@@ -25,6 +25,7 @@ class ModelSpecification(BaseModel):
         image_size: input side in pixels; pictures are resized without keeping their aspect.
         orientations: quarter turns of a picture whose logits the network averages.
         mean, deviation: per-channel normalisation of pixels in 0–1.
+        frozen_blocks: leading blocks of the backbone that training left as they were.
         temperature: logits are divided by it before the softmax (Guo et al. 2017).
         sets: which classes a probability cannot exclude.
         familiar: how far from the cells it learnt from a picture may lie before it is flagged.
@@ -46,6 +47,7 @@ class ModelSpecification(BaseModel):
     max_pixels: int
     min_side: int
     backbone: str
+    frozen_blocks: int
     weights: str
     data_version: str
     manifest_digest: str

@@ -44,7 +44,8 @@ def network(frozen_blocks: int) -> CellNetwork:
 
 def packed(folder: Path, made: CellNetwork, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The part of a package that an explanation reads: a verified specification, and the weights."""
-    monkeypatch.setattr(explanation, "verify_package", lambda _: SPECIFICATION)
+    specification = SPECIFICATION.model_copy(update={"frozen_blocks": len(made.lower)})
+    monkeypatch.setattr(explanation, "verify_package", lambda _: specification)
     save_file({name: tensor.contiguous() for name, tensor in made.state_dict().items()}, folder / WEIGHTS)
     return folder
 

@@ -56,6 +56,7 @@ def package(network: CellNetwork, familiar: Familiar, tmp_path_factory: pytest.T
         max_pixels=10_000,
         min_side=8,
         backbone="mobilenet_v2",
+        frozen_blocks=4,
         weights="none",
         data_version="test",
         manifest_digest="m",

@@ -3,6 +3,6 @@
 Owns which networks there are, how their blocks follow one another and where they may be cut. Never trains one.
 """
 
-from hematovision.learning.backbones.loading import Backbone, load_backbone
+from hematovision.learning.backbones.loading import Backbone, blank_backbone, load_backbone
 
-__all__ = ["Backbone", "load_backbone"]
+__all__ = ["Backbone", "blank_backbone", "load_backbone"]

@@ -98,14 +98,28 @@ def load_backbone(settings: BackboneSettings, *, seed: int) -> Backbone:
         parts = random_blocks(architecture, seed=seed)
     else:
         parts = _pretrained(architecture, seed)
-    lower, upper = parts.cut(frozen)
+    return _cut_in_two(settings.name, parts, frozen, "none" if settings.weights == "none" else architecture.weights)
+
+
+def blank_backbone(name: str, frozen_blocks: int) -> Backbone:
+    """A backbone with arbitrary weights, to be filled with those of a trained model.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    return _cut_in_two(name, random_blocks(find_architecture(name), seed=0), frozen_blocks, "none")
+
+
+def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str) -> Backbone:
+    architecture = find_architecture(name)
+    lower, upper = parts.cut(frozen_blocks)
     return Backbone(
         lower.eval(),
         upper.eval(),
-        describe(settings.name).width,
+        describe(name).width,
         architecture.mean,
         architecture.deviation,
-        "none" if settings.weights == "none" else architecture.weights,
+        weights,
         architecture.sides,
-        frozen,
+        frozen_blocks,
     )
