@@ -47,9 +47,15 @@ class CellNetwork(nn.Module):
         self.head = nn.Linear(backbone.width, classes)
         self.register_buffer("centre", torch.zeros(backbone.width))
         self.register_buffer("spread", torch.ones(backbone.width))
+        self.renew_head(generator)
+        self.lower.requires_grad_(False)
+
+    def renew_head(self, generator: torch.Generator) -> None:
+        """Forget what the head has learnt, and how pooled features were standardised."""
         nn.init.normal_(self.head.weight, std=0.01, generator=generator)
         nn.init.zeros_(self.head.bias)
-        self.lower.requires_grad_(False)
+        self.centre.zero_()
+        self.spread.fill_(1)
 
     def standardise_on(self, pooled: np.ndarray) -> None:
         """Bring pooled features to mean 0 and deviation about 1, as measured on training cells (N, V, D)."""

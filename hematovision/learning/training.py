@@ -1,6 +1,9 @@
-"""Two-phase training on cached features: the head alone, then the upper blocks with it."""
+"""Two-phase training on cached features: a head on frozen features, then the upper blocks with a head of their own.
 
-from collections.abc import Sequence
+The first phase is the baseline that fine-tuning has to beat, and all there is where fine-tuning is left out.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +13,10 @@ from torch import nn
 
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.checkpoints import Checkpoints
-from hematovision.learning.features import Features
+from hematovision.learning.features import Features, Views
 from hematovision.learning.fitting import Epoch, Fit, Part, Progress, average_logits, class_weights
 from hematovision.learning.networks import CellNetwork
-from hematovision.learning.settings import LearningSettings
+from hematovision.learning.settings import LearningSettings, PhaseSettings
 
 
 @dataclass
@@ -52,32 +55,62 @@ def train(
     network.standardise_on(features.pooled[training.rows])
     kept = Checkpoints(checkpoints) if checkpoints else None
     weights = class_weights(training.targets, len(classes), from_ratio=settings.training.class_weights_from_ratio)
-    curves: list[Epoch] = []
-    for fit in _phases(network, features, settings, weights, generator, kept):
-        curves += fit.run(training, validation, progress)
+    phases = _Phases(network, features, settings, weights, generator, kept)
+    curves = phases.frozen().run(training, validation, progress)
+    if settings.training.fine_tuning.epochs:
+        # Batch norms now follow the cells: to a head that knows the features of before, theirs are noise.
+        network.renew_head(generator)
+        curves += phases.fine_tuning().run(training, validation, progress)
     if kept:
         kept.clear()
     return Trained(network.eval(), curves)
 
 
-def _phases(
-    network: CellNetwork,
-    features: Features,
-    settings: LearningSettings,
-    weights: torch.Tensor | None,
-    generator: torch.Generator,
-    checkpoints: Checkpoints | None,
-) -> list[Fit]:
-    chosen = settings.training
-    rest = (settings.orientations, weights, chosen.label_smoothing, generator, checkpoints)
-    head: list[nn.Module] = [network.head]
-    module = nn.ModuleList([network.dropout, *head])
-    phases = [Fit("frozen", module, head, network.from_pooled, features.pooled, chosen.frozen, *rest)]
-    if chosen.fine_tuning.epochs:
-        blocks = [*network.upper.children(), *head]
-        module = nn.ModuleList([network.upper, network.dropout, *head]).to(memory_format=torch.channels_last)
-        phases.append(Fit("fine-tuning", module, blocks, network.from_taps, features.taps, chosen.fine_tuning, *rest))
-    return phases
+@dataclass(frozen=True)
+class _Phases:
+    network: CellNetwork
+    features: Features
+    settings: LearningSettings
+    weights: torch.Tensor | None
+    generator: torch.Generator
+    checkpoints: Checkpoints | None
+
+    def frozen(self) -> Fit:
+        head: list[nn.Module] = [self.network.head]
+        module = nn.ModuleList([self.network.dropout, *head])
+        phase = self.settings.training.frozen
+        return self._fit("frozen", module, head, self.network.from_pooled, self.features.pooled, phase)
+
+    def fine_tuning(self) -> Fit:
+        head: list[nn.Module] = [self.network.head]
+        module = nn.ModuleList([self.network.upper, self.network.dropout, *head])
+        blocks = [*self.network.upper.children(), *head]
+        phase = self.settings.training.fine_tuning
+        module = module.to(memory_format=torch.channels_last)
+        return self._fit("fine-tuning", module, blocks, self.network.from_taps, self.features.taps, phase)
+
+    def _fit(
+        self,
+        name: str,
+        module: nn.Module,
+        blocks: Sequence[nn.Module],
+        forward: Callable[[torch.Tensor], torch.Tensor],
+        inputs: Views,
+        phase: PhaseSettings,
+    ) -> Fit:
+        return Fit(
+            name,
+            module,
+            blocks,
+            forward,
+            inputs,
+            phase,
+            self.settings.orientations,
+            self.weights,
+            self.settings.training.label_smoothing,
+            self.generator,
+            self.checkpoints,
+        )
 
 
 def predict_logits(network: CellNetwork, features: Features, rows: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ split: {folds: 3}
 validation: {min_images_per_class: 5}
 learning:
   backbone: {image_size: 96}
-  augmentation: {views: 4}
+  augmentation: {views: 6}
   training:
     frozen: {epochs: 20}
     fine_tuning: {epochs: 8, batch_size: 16}

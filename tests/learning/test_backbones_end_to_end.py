@@ -1,5 +1,6 @@
 """Every backbone that is listed trains through the real chain and answers the same in torch, ONNX Runtime, OpenVINO."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,7 @@ def settle(network: CellNetwork, side: int) -> None:
         network.train()(images)
         pooled = network.eval().upper(network.lower(images))
     network.standardise_on(pooled.numpy()[:, None])
+    nn.init.normal_(network.head.weight, std=0.02, generator=torch.Generator().manual_seed(4))
 
 
 QUICK = [("resnet18", "auto"), ("mobilenet_v3_small", 0), ("timm:test_vit", "auto")]
@@ -82,7 +84,11 @@ def test_it_trains_and_answers_the_same_everywhere(name: str, frozen: int | str,
     with torch.inference_mode():
         expected = network(images).numpy()
     assert np.ptp(expected, axis=0).max() > 1e-3, "every picture gets the same answer"
-    tolerance = 1e-4 * max(1.0, float(np.abs(expected).max()))
+    with torch.inference_mode():
+        exact = copy.deepcopy(network).double()(images.double()).numpy()
+    rounding = float(np.abs(expected - exact).max())  # deep random networks magnify it: torch's own float32 is 1e-4 off
+    tolerance = max(1e-4, 1e-4 * float(np.abs(exact).max()), 4 * rounding)
+    assert tolerance < 2e-3 * max(1.0, float(np.abs(exact).max()))
     path = tmp_path / "network.onnx"
     export_onnx(network, path, side=side, outputs=["logits"])
     portable = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

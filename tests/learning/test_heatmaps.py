@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from hematovision.config import load_config
-from hematovision.learning.backbones import Backbone, initialise, load_backbone
+from hematovision.learning.backbones import Backbone, load_backbone
+from hematovision.learning.backbones.random_start import initialise
 from hematovision.learning.heatmaps import NoSpatialMap, heat_maps, last_spatial_block
 from hematovision.learning.networks import CellNetwork
 

@@ -36,7 +36,7 @@ def features(backbone: Backbone) -> Features:
 
 
 def settings(orientations: int = 1, **fine_tuning: float) -> LearningSettings:
-    short = {"epochs": 4, "batch_size": 8, "averaging": 0.5, **fine_tuning}
+    short = {"epochs": 4, "batch_size": 8, "learning_rate": 0.001, "averaging": 0.5, **fine_tuning}
     training = {"frozen": {"epochs": 3}, "fine_tuning": short}
     return load_config(None, {"learning": {"orientations": orientations, "training": training}}).learning
 
