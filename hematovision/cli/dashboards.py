@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -67,7 +68,9 @@ def _arguments(name: str, port: int, home: Home) -> list[str]:
 
 
 def serve(mlflow_port: int, zenml_port: int, config: Path | None, *, as_json: bool) -> None:
-    """Start both, say where they are, and stop them on Ctrl-C."""
+    """Start both, say where they are, and stop them on Ctrl-C or when told to end."""
+    for told in (signal.SIGINT, signal.SIGTERM):  # a shell's background jobs are born deaf to the first
+        signal.signal(told, signal.default_int_handler)
     with command(as_json) as output, ExitStack() as stack:
         from hematovision.config import load_config
 

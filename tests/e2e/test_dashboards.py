@@ -20,7 +20,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_both_answer_on_loopback_and_stop_together() -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_both_answer_on_loopback_and_stop_together(told: signal.Signals) -> None:
     ports = {"mlflow": free_port(), "zenml": free_port()}
     command = [str(Path(sys.executable).with_name("hematovision")), "ui", "--json"]
     command += ["--mlflow-port", str(ports["mlflow"]), "--zenml-port", str(ports["zenml"])]
@@ -35,7 +36,7 @@ def test_both_answer_on_loopback_and_stop_together() -> None:
             with urllib.request.urlopen(document[name], timeout=60) as answer:  # noqa: S310
                 assert answer.status == 200
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(told)
         process.wait(60)
     for port in ports.values():
         with socket.socket() as probe:
