@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
@@ -71,6 +72,19 @@ class RegistrySettings(_Section):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
+class RecordsSettings(_Section):
+    """Where ledger, feedback and schedules are kept.
+
+    Attributes:
+        database: a URL as SQLAlchemy takes it, or `$NAME` of an environment variable holding one; None is a sqlite file
+            each in the home.
+    """
+
+    database: str | None
+
+    _database_is_no_secret = field_validator("database")(refuse_password)
+
+
 class RunConfig(_Section):
     """Everything a run depends on besides the data themselves.
 
@@ -93,6 +107,7 @@ class RunConfig(_Section):
     monitoring: DriftSettings
     search: SearchSettings
     registry: RegistrySettings
+    records: RecordsSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -67,6 +67,11 @@ class Home:
         return self.root / "studies"
 
     @property
+    def databases(self) -> Path:
+        """The sqlite files of the ledger, of feedback and of schedules, where no other database is named."""
+        return self.root / "records"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's store: the user's own where set, else sqlite in this folder."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from hematovision.database import refuse_password
 
 Scalar = bool | int | float | str
 
@@ -150,12 +151,4 @@ class SearchSettings(_Settings):
     pruning: PruningSettings
     space: dict[str, Knob]
 
-    @field_validator("storage")
-    @classmethod
-    def _no_password(cls, url: str | None) -> str | None:
-        if url and urlsplit(url).password:
-            raise ValueError(
-                "settings are recorded with every run: keep the URL with its password in an environment variable and "
-                "name that, such as storage: $SEARCH_STORAGE"
-            )
-        return url
+    _storage_is_no_secret = field_validator("storage")(refuse_password)

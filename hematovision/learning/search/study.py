@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hematovision.database import database_url
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.learning.search.pruning import direction, running_means
 from hematovision.learning.search.settings import SearchSettings
@@ -42,15 +42,7 @@ def storage_url(search: SearchSettings, folder: Path) -> str:
     Raises:
         UsageError: an environment variable is named that is not set.
     """
-    if search.storage is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{folder / 'studies.db'}"
-    if search.storage.startswith("$"):
-        url = os.environ.get(search.storage[1:])
-        if not url:
-            raise UsageError(f"search.storage names {search.storage}, but that environment variable is not set.")
-        return url
-    return search.storage
+    return database_url(search.storage, folder / "studies.db", named="search.storage")
 
 
 @cache
