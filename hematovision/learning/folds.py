@@ -16,8 +16,10 @@ from hematovision.data.splits import validation_split
 from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
-from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features
+from hematovision.learning.extraction import extract_features
+from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.fitting import Part, Progress
+from hematovision.learning.inference import check_precision
 from hematovision.learning.preprocessing import choose_side
 from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import Trained, predict_logits, train
@@ -93,6 +95,7 @@ def prepare_features(
     """Compute the frozen features of every cell of a manifest that the cache lacks."""
     settings = resolve_inputs(manifest, settings)
     chosen = settings.backbone
+    check_precision(chosen.precision)
     backbone = load_backbone(chosen, seed=seed)
     plan = FeaturePlan(
         int(chosen.image_size),
