@@ -47,6 +47,11 @@ class Home:
         return self.root / "checkpoints"
 
     @property
+    def networks(self) -> Path:
+        """What the networks of folds have learnt, by content: a retrain goes on from them."""
+        return self.root / "networks"
+
+    @property
     def golden(self) -> Path:
         """Frozen golden sets with their digests."""
         return self.root / "golden"
