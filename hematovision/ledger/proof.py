@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 FIRST = "0" * 64
@@ -40,6 +40,7 @@ class Person:
     public_key: str
     fingerprint: str
     revoked: bool = False
+    login: str | None = None
 
 
 def canonical(value: Any) -> bytes:
@@ -163,7 +164,9 @@ class Keys:
             self.installations[fingerprint] = content["public_key"]
         elif content["action"] == "add":
             roles = tuple(str(role) for role in content["roles"])
-            self.people[fingerprint] = Person(content["name"], roles, content["public_key"], fingerprint)
+            self.people[fingerprint] = Person(
+                content["name"], roles, content["public_key"], fingerprint, login=content.get("login")
+            )
         else:
             old = self.people[fingerprint]
-            self.people[fingerprint] = Person(old.name, old.roles, old.public_key, fingerprint, revoked=True)
+            self.people[fingerprint] = replace(old, revoked=True)
