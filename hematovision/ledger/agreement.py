@@ -68,6 +68,9 @@ def _verdicts(judged: Mapping[str, Mapping[str, Any]], facts: RegistryFacts) -> 
         expected = {"verdict": content.get("passed")} | {
             f"gate.{gate['name']}": gate.get("passed") for gate in _gates(content)
         }
+        for tag in sorted(tag for tag in tags if tag.startswith("gate.") and tag not in expected):
+            says = f"tag {tag} of {version} names a gate that record {record['number']} does not know"
+            yield Finding("registry", record["number"], says)
         for tag, passed in expected.items():
             word = "passed" if passed else "failed"
             if passed is not None and tags.get(tag) != word:

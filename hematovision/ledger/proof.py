@@ -11,7 +11,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Person:
     public_key: str
     fingerprint: str
     revoked: bool = False
+    login: str | None = None
 
 
 def canonical(value: Any) -> bytes:
@@ -168,10 +169,12 @@ class Keys:
             self.installations[fingerprint] = content["public_key"]
         elif content["action"] == "add":
             roles = tuple(str(role) for role in content["roles"])
-            self.people[fingerprint] = Person(content["name"], roles, content["public_key"], fingerprint)
+            self.people[fingerprint] = Person(
+                content["name"], roles, content["public_key"], fingerprint, login=content.get("login")
+            )
         else:
             old = self.people[fingerprint]
-            self.people[fingerprint] = Person(old.name, old.roles, old.public_key, fingerprint, revoked=True)
+            self.people[fingerprint] = replace(old, revoked=True)
 
 
 def shape_problem(row: Any) -> str | None:

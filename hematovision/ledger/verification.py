@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -174,6 +175,6 @@ def _measured(measure: Measure, uri: str) -> str | HematoVisionError | None:
 def _continues(earlier: Path, rows: list[dict[str, Any]]) -> list[Finding]:
     try:
         lines = proof.read_archive(earlier)["records.jsonl"].splitlines()
-    except (OSError, ValueError, KeyError, proof.zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         return [Finding("unreadable", None, f"{earlier} is no export that can be read: {error}")]
     return proof.check_continues(lines, [proof.canonical(row) for row in rows])
