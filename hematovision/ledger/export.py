@@ -3,16 +3,20 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hematovision.errors import UsageError
+from pydantic import BaseModel, ConfigDict
+
+from hematovision.errors import HematoVisionError, UsageError
 from hematovision.ledger import proof
 from hematovision.ledger.store import Ledger
 from hematovision.ledger.verification import verify_ledger
 
+FilesOf = Callable[[str], Mapping[str, Path]]
+"""The files of an artifact: a file under the empty name, those of a package under theirs."""
 FORMAT = 1
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 README = """\
@@ -44,16 +48,29 @@ reviewer is one of "hematovision statement v1\\n" and the canonical JSON of kind
 """
 
 
-def export_ledger(ledger: Ledger, target: Path, *, artifacts: Mapping[str, Mapping[str, Path]] | None = None) -> str:
+class Exported(BaseModel):
+    """What an archive holds.
+
+    Attributes:
+        records: number of the last record. head: its digest.
+        included: artifacts whose files are in it. left_out: those that are missing or could not be read, by URI.
+        findings: what verification found in the ledger itself; the script finds it again.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    records: int
+    head: str
+    included: int
+    left_out: list[str]
+    findings: int
+
+
+def export_ledger(ledger: Ledger, target: Path, *, files_of: FilesOf | None = None) -> Exported:
     """Write the archive, whole or not at all; the same records give the same bytes.
 
-    A ledger with findings is exported as it is: the script finds them again.
-
     Args:
-        artifacts: files to include, by SHA-256 of the artifact: {"": file}, or the files of a package by name.
-
-    Returns:
-        The digest of the last record.
+        files_of: the files of an artifact by its URI; without it the archive holds their digests alone.
 
     Raises:
         UsageError: there is nothing to export, or the archive cannot be written.
@@ -61,23 +78,46 @@ def export_ledger(ledger: Ledger, target: Path, *, artifacts: Mapping[str, Mappi
     verified = verify_ledger(ledger)
     if not verified.rows:
         raise UsageError("The ledger is empty: there is nothing to export.")
+    last = verified.rows[-1]
     about = {
         "format": FORMAT,
-        "records": verified.rows[-1]["number"],
-        "head": verified.rows[-1]["digest"],
+        "records": last["number"],
+        "head": last["digest"],
         "shared": ledger.shared,
         "anchor": verified.anchor,
     }
+    artifacts = _artifacts(verified.rows)
+    included, left_out = _collected(artifacts, files_of) if files_of else ({}, [])
     named = {
         "README.txt": README.encode(),
         "verify.py": files("hematovision.ledger").joinpath("proof.py").read_bytes(),
         "export.json": proof.canonical(about),
         "keys.json": proof.canonical(_keys(verified.keys)),
-        "artifacts.json": proof.canonical(_artifacts(verified.rows)),
+        "artifacts.json": proof.canonical(artifacts),
         "records.jsonl": b"".join(proof.canonical(row) + b"\n" for row in verified.rows),
     }
-    _write(target, {**named, **dict(_included(artifacts or {}))})
-    return str(about["head"])
+    _write(target, {**named, **dict(_contents(included))})
+    return Exported(
+        records=last["number"],
+        head=last["digest"],
+        included=len(included),
+        left_out=left_out,
+        findings=len(verified.findings),
+    )
+
+
+def _collected(artifacts: list[dict[str, Any]], files_of: FilesOf) -> tuple[dict[str, Mapping[str, Path]], list[str]]:
+    """The files of every artifact that can be had, by its SHA-256; and the URIs of the others."""
+    found: dict[str, Mapping[str, Path]] = {}
+    left_out = []
+    for artifact in artifacts:
+        if artifact["uri"] is None or artifact["sha256"] in found:
+            continue
+        try:
+            found[artifact["sha256"]] = files_of(artifact["uri"])
+        except HematoVisionError:
+            left_out.append(artifact["uri"])
+    return found, left_out
 
 
 def _keys(keys: proof.Keys) -> dict[str, Any]:
@@ -90,7 +130,7 @@ def _artifacts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"record": number, "name": name, "sha256": digest, "uri": uri} for number, name, digest, uri in named]
 
 
-def _included(artifacts: Mapping[str, Mapping[str, Path]]) -> Iterator[tuple[str, bytes]]:
+def _contents(artifacts: Mapping[str, Mapping[str, Path]]) -> Iterator[tuple[str, bytes]]:
     for digest, parts in sorted(artifacts.items()):
         for name, path in sorted(parts.items()):
             yield f"artifacts/{digest}/{name}" if name else f"artifacts/{digest}", path.read_bytes()

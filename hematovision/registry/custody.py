@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import Home
@@ -41,12 +40,11 @@ def registry_facts(home: Home) -> RegistryFacts:
 
 def _absent(home: Home) -> bool:
     """Whether the registry would be made only by asking it."""
-    parts = urlsplit(home.tracking_uri)
-    return (
-        parts.scheme == "sqlite"
-        and not Path(unquote(parts.path)[1:]).exists()
-        and not (home.root / "mlflow.db").exists()
-    )
+    if not home.tracking_uri.startswith("sqlite:"):
+        return False
+    from sqlalchemy import make_url
+
+    return not Path(make_url(home.tracking_uri).database or "").is_file()
 
 
 def _every(search: Callable[..., Any]) -> list[Any]:
@@ -62,8 +60,8 @@ def measure_artifact(home: Home, uri: str) -> str | None:
     """The SHA-256 of what lies at an artifact's URI now; None where nothing does.
 
     Args:
-        uri: `home:PATH` (a file, or a model package), `models:/NAME/VERSION` (its package), `models:/NAME/VERSION#files`
-            (all files of the logged model), or `runs:/RUN/PATH`.
+        uri: `home:PATH` (a file, or a model package), `models:/NAME/VERSION` (its package),
+            `models:/NAME/VERSION#files` (all files of the logged model), or `runs:/RUN/PATH`.
 
     Raises:
         HematoVisionError: it cannot be reached, or a package is not whole.
