@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.audit_commands import audit_app, reviewers_app
+
 app = typer.Typer(
     name="hematovision",
     help="From labelled pictures of blood cells to a model a laboratory may trust. "
@@ -16,7 +18,8 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 a failure of ours, 2 wrong usage, 3 a gate refused the data or the model.",
 )
 data_app = typer.Typer(name="data", help="Look at, generate and verify data sets.", no_args_is_help=True)
-app.add_typer(data_app)
+for _sub_app in (data_app, reviewers_app, audit_app):
+    app.add_typer(_sub_app)
 
 Data = Annotated[
     str | None,
