@@ -42,7 +42,7 @@ def write_grown(known: pd.DataFrame, new: pd.DataFrame, store: ImageStore, folde
     with partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["path", "label", "group", "site"])
-        table.writerows((_place(row.sha256), row.label, row.group, row.site) for row in rows.itertuples(index=False))
+        table.writerows((_place(str(sha256)), *rest) for sha256, *rest in rows.itertuples(index=False, name=None))
     partial.replace(folder / MANIFEST_NAME)
     return folder
 
