@@ -72,6 +72,16 @@ class RegistrySettings(_Section):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
+class PromotionSettings(_Section):
+    """What a version is judged by.
+
+    Attributes:
+        policy: a YAML file laid over configs/promotion.yaml, or the bare name of one in configs/; None is that alone.
+    """
+
+    policy: str | None
+
+
 class RecordsSettings(_Section):
     """Where ledger, feedback and schedules are kept.
 
@@ -107,6 +117,7 @@ class RunConfig(_Section):
     monitoring: DriftSettings
     search: SearchSettings
     registry: RegistrySettings
+    promotion: PromotionSettings
     records: RecordsSettings
 
 

@@ -27,11 +27,10 @@ one_per_core = threading.BoundedSemaphore(os.cpu_count() or 1)
 """Mapped steps of a local run are threads of one process: as many folds side by side as there are cores."""
 
 
-@step
-def extract_features(
+def prepare_features(
     manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
-) -> Annotated[FeatureSet, "features"]:
-    """Compute the frozen features of every cell that has none yet."""
+) -> FeatureSet:
+    """The frozen features of these cells in the home's cache, computed where there are none yet."""
     home = locate_home()
     with progress_bar("Frozen features") as progress:
         return folds.prepare_features(
@@ -44,6 +43,14 @@ def extract_features(
             seed=seed,
             progress=progress,
         )
+
+
+@step
+def extract_features(
+    manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
+) -> Annotated[FeatureSet, "features"]:
+    """Compute the frozen features of every cell that has none yet."""
+    return prepare_features(manifest, settings, reading, seed)
 
 
 @step
