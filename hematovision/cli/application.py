@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.promotion_commands import add_promotion
+
 app = typer.Typer(
     name="hematovision",
     help="From labelled pictures of blood cells to a model a laboratory may trust. "
@@ -279,6 +281,9 @@ def show(
     from hematovision.cli import datasets
 
     datasets.show(path, config, as_json=json)
+
+
+add_promotion(app)
 
 
 def main() -> None:
