@@ -82,6 +82,16 @@ class Home:
         return self.root / "records"
 
     @property
+    def champion_moving(self) -> Path:
+        """There while a champion is being moved, so that every start can ask without opening a database."""
+        return self.databases / "champion.moving"
+
+    @property
+    def webhook_key(self) -> Path:
+        """The key that encrypts the secrets of webhooks in MLflow's database."""
+        return self.root / "keys" / "webhooks.key"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's store: the user's own where set, else sqlite in this folder."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
@@ -110,6 +120,8 @@ def activate_home(environment: MutableMapping[str, str] | None = None) -> Home:
         variables.setdefault(name, value)
     variables.setdefault("TORCH_HOME", str(home.root / "torch"))
     variables.setdefault("MPLCONFIGDIR", str(home.root / "matplotlib"))
+    if home.webhook_key.is_file():
+        variables.setdefault("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", home.webhook_key.read_text())
     if not any(name in variables for name in ("ZENML_CONFIG_PATH", "ZENML_STORE_URL")):
         variables["ZENML_CONFIG_PATH"] = str(home.root / "zenml")
         variables.setdefault("ZENML_LOCAL_STORES_PATH", str(home.root / "zenml" / "stores"))

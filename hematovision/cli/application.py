@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from hematovision.cli.audit_commands import audit_app, reviewers_app
+from hematovision.cli.promotion_commands import add_promotion
 
 app = typer.Typer(
     name="hematovision",
@@ -282,6 +283,9 @@ def show(
     from hematovision.cli import datasets
 
     datasets.show(path, config, as_json=json)
+
+
+add_promotion(app)
 
 
 def main() -> None:

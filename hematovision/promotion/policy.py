@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from hematovision.config import RunConfig, overlay, read_layer
 from hematovision.errors import UsageError
 from hematovision.home import CONFIGS
+from hematovision.promotion.review_policy import ReviewPolicy
 
 DEFAULT_POLICY = CONFIGS / "promotion.yaml"
 
@@ -82,13 +83,13 @@ class LineageRule(_Section):
 
 
 class PromotionPolicy(_Section):
-    """The whole policy; `review` says who has to approve and is read by `hematovision.promotion.decisions`."""
+    """The whole policy: what gates hold a version against, and who has to agree."""
 
     floors: Floors
     against_champion: AgainstChampion
     lineage: LineageRule
     shown_cells: int = Field(ge=0)
-    review: dict[str, Any] = Field(default_factory=dict)
+    review: ReviewPolicy
 
     @property
     def judged_by(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def client_of(home: Home) -> Any:
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    return MlflowClient(home.tracking_uri)
+    return MlflowClient(home.tracking_uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or home.tracking_uri)
 
 
 def aliased(home: Home, name: str, alias: str) -> str | None:
