@@ -19,6 +19,7 @@ from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.scheduling.settings import SchedulingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
@@ -121,6 +122,7 @@ class RunConfig(_Section):
     promotion: PromotionSettings
     records: RecordsSettings
     feedback: FeedbackSettings
+    scheduling: SchedulingSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -92,6 +92,11 @@ class Home:
         return self.root / "keys" / "webhooks.key"
 
     @property
+    def scheduled(self) -> Path:
+        """Logs of scheduled runs: a folder a schedule, a file a firing."""
+        return self.root / "scheduled"
+
+    @property
     def tracking_uri(self) -> str:
         """MLflow's store: the user's own where set, else sqlite in this folder."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root / 'mlflow.db'}"
