@@ -70,7 +70,7 @@ def ledger_page(verified: Verification, since: str | None, until: str | None) ->
         keys=[row for row in rows if row.kind == "key"],
         alarms=[row for row in rows if row.kind in ("alarm", "erasure")],
         verified=verified,
-        people=list(verified.keys.people.values()),
+        people=list(verified.chain.keys.people.values()),
         since=since,
         until=until,
         made=now(),
