@@ -40,9 +40,12 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         config.learning,
         config.reading,
         config.trust,
+        config.records,
         config.seed,
     )
-    golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
+    golden, probabilities = evaluate_model(
+        manifest, package, golden_folder, config.evaluation, config.records, config.seed
+    )
     errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
     robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)
