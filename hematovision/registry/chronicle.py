@@ -11,6 +11,7 @@ from hematovision.home import Home
 from hematovision.ledger import Record, open_ledger
 from hematovision.provenance import git_commit
 from hematovision.registry.package import package_digest, verify_package
+from hematovision.registry.versions import requester
 
 FIGURES = ("accuracy", "macro_f1", "ece", "brier")
 
@@ -34,7 +35,7 @@ def record_validation(
         ],
     }
     return open_ledger(home, database).append(
-        "validation", f"data:{version}", content, unique=f"validation:{run}:{suite}"
+        "validation", f"data:{version}", content, actor=requester(), unique=f"validation:{run}:{suite}"
     )
 
 
@@ -57,7 +58,7 @@ def record_training(
         "artifacts": {"package": {"sha256": digest}, **_golden_artifact(home, golden)},
     }
     return open_ledger(home, database).append(
-        "training", f"model-digest:{digest}", content, unique=f"training:{run}:{digest}"
+        "training", f"model-digest:{digest}", content, actor=requester(), unique=f"training:{run}:{digest}"
     )
 
 
@@ -82,7 +83,7 @@ def record_evaluation(
     if golden:
         content |= {"golden_digest": golden.digest, "artifacts": _golden_artifact(home, golden)}
     return open_ledger(home, database).append(
-        "evaluation", f"model-digest:{digest}", content, unique=f"evaluation:{run}:{digest}"
+        "evaluation", f"model-digest:{digest}", content, actor=requester(), unique=f"evaluation:{run}:{digest}"
     )
 
 
