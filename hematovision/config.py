@@ -16,6 +16,7 @@ from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
 from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
@@ -122,6 +123,7 @@ class RunConfig(_Section):
     promotion: PromotionSettings
     records: RecordsSettings
     feedback: FeedbackSettings
+    improvement: ImprovementSettings
     scheduling: SchedulingSettings
 
 

@@ -119,6 +119,14 @@ def register(
 
 
 @app.command()
+def improve(config: Config = None, json: AsJson = False) -> None:
+    """Make a challenger from the champion and the corrections accepted since; says why where there is nothing to do."""
+    from hematovision.cli import improvement
+
+    improvement.improve(config, as_json=json)
+
+
+@app.command()
 def search(
     data: Data = None,
     space: Annotated[

@@ -40,12 +40,19 @@ def record_validation(
 
 
 def record_training(
-    home: Home, database: str | None, package: Path, golden: GoldenSet, *, run: str, cells: int
+    home: Home,
+    database: str | None,
+    package: Path,
+    golden: GoldenSet,
+    *,
+    run: str,
+    cells: int,
+    continues: str | None = None,
 ) -> Record:
     """That a model was trained, from which data, code and settings.
 
     Args:
-        cells: it was trained on.
+        cells: it was trained on. continues: the version, NAME/VERSION, whose networks it went on from.
     """
     specification, digest = verify_package(package), package_digest(package)
     named = ("data_version", "manifest_digest", "golden_digest", "backbone", "weights", "seed", "synthetic", "software")
@@ -53,6 +60,7 @@ def record_training(
         "run": run,
         "model_digest": digest,
         "cells": cells,
+        "continues": continues,
         "git_commit": git_commit(),
         **specification.model_dump(include=set(named)),
         "artifacts": {"package": {"sha256": digest}, **_golden_artifact(home, golden)},

@@ -48,7 +48,7 @@ class Evidence:
 
     Attributes:
         parameters: flat settings. metrics: final figures. curves: learning curves.
-        documents: text files by artifact path, such as the report.
+        documents: texts by artifact path, such as the report. files: by artifact path.
         tags: of the registered version: data version, git commit, ZenML run.
     """
 
@@ -56,6 +56,7 @@ class Evidence:
     metrics: Mapping[str, float]
     curves: Sequence[Epoch]
     documents: Mapping[str, str]
+    files: Mapping[str, Path]
     tags: Mapping[str, str]
 
 
@@ -82,6 +83,8 @@ def _log_evidence(mlflow: Any, evidence: Evidence) -> None:
         mlflow.log_metrics(figures, step=step)
     for path, text in evidence.documents.items():
         mlflow.log_text(text, path)
+    for path, file in evidence.files.items():
+        mlflow.log_artifact(str(file), str(Path(path).parent))
     mlflow.set_tags(dict(evidence.tags))
 
 

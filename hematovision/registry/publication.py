@@ -171,9 +171,10 @@ def publish(
     curves: Sequence[Epoch],
     config: RunConfig,
     *,
+    files: Mapping[str, Path],
     pipeline_run: str,
 ) -> RunSummary:
-    """Register a candidate as `challenger`; `documents` are text artifacts by path, such as the report."""
+    """Register a candidate as `challenger`; `documents` are texts by artifact path, the report say; `files` others."""
     specification = verify_package(package)
     tags = {
         "data_version": specification.data_version,
@@ -189,7 +190,7 @@ def publish(
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
     }
     evidence = Evidence(
-        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, tags
+        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, files, tags
     )
     description = _description(golden, specification.data_version, specification.synthetic)
     registered = register(home, config.registry.model_name, package, reference, _example(config), evidence, description)
