@@ -18,10 +18,10 @@ def improvement_pipeline(config: RunConfig, material: Material) -> None:
     """Validate known and new cells, go on from the champion, compare, report, register."""
     pinned = pin_material(material)
     cells, quarantine, leakage, version = ingest(pinned, config.reading, config.duplicates)
-    validation, _ = validate(cells, config.validation, "cells")
+    validation, _ = validate(cells, version, config.validation, config.records, "cells")
     gate_data(validation, leakage, "refuse")
     manifest, left_out = add_cells(cells, quarantine, material, config)
-    validation, _ = validate(manifest, config.validation, "splits")
+    validation, _ = validate(manifest, version, config.validation, config.records, "splits")
     gate_data(validation, leakage, "refuse")
     features = extract_features(manifest, config.learning, config.reading, config.seed)
     outcomes = retrain_fold.map(
@@ -34,7 +34,16 @@ def improvement_pipeline(config: RunConfig, material: Material) -> None:
     )
     folds = summarise_folds(manifest, outcomes, config.evaluation, config.trust, config.seed)
     package, curves = retrain_model(
-        manifest, outcomes, features, material, version, config.learning, config.reading, config.trust, config.seed
+        manifest,
+        outcomes,
+        features,
+        material,
+        version,
+        config.learning,
+        config.reading,
+        config.trust,
+        config.records,
+        config.seed,
     )
     evidence = evidence_of(
         manifest, left_out, material.golden_folder, version, features, outcomes, folds, package, curves, config

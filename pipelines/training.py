@@ -40,6 +40,7 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         config.learning,
         config.reading,
         config.trust,
+        config.records,
         config.seed,
     )
     return evidence_of(manifest, quarantine, golden_folder, version, features, outcomes, folds, package, curves, config)
@@ -58,7 +59,9 @@ def evidence_of(
     config: RunConfig,
 ) -> tuple[Any, ...]:
     """What is measured of a trained model, and its report; returns what `register_model` takes but the settings."""
-    golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
+    golden, probabilities = evaluate_model(
+        manifest, package, golden_folder, config.evaluation, config.records, config.seed
+    )
     errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
     robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)

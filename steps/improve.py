@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
-from hematovision.config import EvaluationSettings, ReadingSettings, RunConfig, TrustSettings
+from hematovision.config import EvaluationSettings, ReadingSettings, RecordsSettings, RunConfig, TrustSettings
 from hematovision.data.golden import assert_untouched, load_golden
 from hematovision.data.growth import extend_splits
 from hematovision.data.manifest import load_manifest
@@ -29,6 +29,7 @@ from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import WarmStart
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
+from hematovision.registry.chronicle import record_training
 from hematovision.registry.package import package_digest
 from steps.learn import one_per_core
 
@@ -93,6 +94,7 @@ def retrain_model(
     settings: LearningSettings,
     reading: ReadingSettings,
     trust: TrustSettings,
+    records: RecordsSettings,
     seed: int,
 ) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
     """Go on from the champion with all development cells and write the model package."""
@@ -114,6 +116,8 @@ def retrain_model(
             checkpoints=home.checkpoints,
             progress=progress,
         )
+    run, cells = str(get_step_context().pipeline_run.id), int((manifest["fold"] >= 0).sum())
+    record_training(home, records.database, folder, golden, run=run, cells=cells, continues=material.champion)
     log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
     return folder, curves
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
-from hematovision.config import ReadingSettings, SplitSettings
+from hematovision.config import ReadingSettings, RecordsSettings, SplitSettings
 from hematovision.data import preparation, splits
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
@@ -21,6 +21,7 @@ from hematovision.data.validation import ValidationResult, raise_for_failures, v
 from hematovision.data.versioning import DataVersion, manifest_version
 from hematovision.home import CONFIGS, locate_home
 from hematovision.progress import progress_bar
+from hematovision.registry.chronicle import record_validation
 
 
 @step(enable_cache=False)
@@ -62,10 +63,12 @@ def ingest(
 
 @step
 def validate(
-    manifest: pd.DataFrame, settings: ValidationSettings, suite: str
+    manifest: pd.DataFrame, version: DataVersion, settings: ValidationSettings, records: RecordsSettings, suite: str
 ) -> tuple[Annotated[ValidationResult, "validation"], Annotated[HTMLString, "data_docs"]]:
     """Run the Great Expectations suite; the verdict is for the gate to act on."""
     result = validate_manifest(manifest, settings=settings, folder=locate_home().validation, suite=suite)
+    run = str(get_step_context().pipeline_run.id)
+    record_validation(locate_home(), records.database, result, version, suite=suite, run=run)
     log_metadata({"success": result.success, "failed": [failure.expectation for failure in result.failed]})
     return result, HTMLString(result.docs_html)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hematovision.cli.output import command
+from hematovision.cli.own_key import load_own_key
 from hematovision.cli.promotion_tables import (
     show_decision,
     show_deliveries,
@@ -40,23 +41,6 @@ def _review(model: str, config: Path | None) -> "Review":
     home, settings, policy = _settings(config)
     version = named_version(home, model, settings.registry.model_name)
     return open_review(version, policy, settings.records.database)
-
-
-def _own_key(path: Path | None) -> Any:
-    """The private key of whoever runs this; asks for the passphrase on a terminal."""
-    import getpass
-    import os
-    import sys
-
-    from hematovision.ledger import load_key, own_key_path
-    from hematovision.ledger.keys import PASSPHRASE
-
-    chosen = path or own_key_path()
-    passphrase = os.environ.get(PASSPHRASE)
-    locked = chosen.is_file() and b"ENCRYPTED" in chosen.read_bytes()[:80]
-    if locked and passphrase is None and sys.stdin.isatty():
-        passphrase = getpass.getpass(f"Passphrase of {chosen}: ")
-    return load_key(chosen, passphrase.encode() if passphrase else None)
 
 
 def _as_document(standing: "Standing") -> dict[str, Any]:
@@ -109,7 +93,7 @@ def decide(
 ) -> None:
     """Sign a decision and record it, or hand it to a pipeline run that waits for it."""
     with command(as_json) as output:
-        private_key = _own_key(key)
+        private_key = load_own_key(key)
         review = _review(model, config)
         signed = review.sign(private_key, action, reason=reason, role=role, purpose=purpose, gate=gate)
         if run is not None:
@@ -167,7 +151,7 @@ def rollback(
         from hematovision.promotion.moves import read_history
         from hematovision.promotion.review import open_review
 
-        private_key = _own_key(key)
+        private_key = load_own_key(key)
         home, settings, policy = _settings(config)
         chosen, database = name or settings.registry.model_name, settings.records.database
         history = read_history(open_ledger(home, database), chosen)
