@@ -93,6 +93,17 @@ def ensure_cached(dvc_file: Path, *, regenerate: Regenerate | None = None) -> Da
     return version
 
 
+def pinned_files(dvc_file: Path) -> dict[str, str]:
+    """MD5 by file of the data beside a `.dvc` file, every byte checked against it; '' names a single file.
+
+    Raises GateRefused as `verify_pinned` does.
+    """
+    version = data_version(dvc_file)
+    with _pinned_output(dvc_file) as out:
+        _, found = _verified(out, version, None)
+    return _files(found) if version.digest.endswith(".dir") else {"": version.digest}
+
+
 @contextmanager
 def _pinned_output(dvc_file: Path) -> Iterator[Output]:
     """The output, its repository open; no git is needed, and DVC's own state stays in the project's `.dvc/tmp`."""
