@@ -226,6 +226,34 @@ def monitor(
 
 
 @app.command()
+def card(
+    model: Model,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where copies go.")] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Write the model card of a version anew, with what was decided since it was registered."""
+    from hematovision.cli import card as writing
+
+    writing.card(model, output, config, as_json=json)
+
+
+@app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A number, NAME/VERSION, or models:/NAME@ALIAS.")],
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the model made again in this new folder.")
+    ] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Train a registered version again from its recorded settings and data; say how far the result is from it."""
+    from hematovision.cli import reproduction
+
+    reproduction.reproduce(version, keep, config, as_json=json)
+
+
+@app.command()
 def backbones(
     names: Annotated[
         list[str] | None,
