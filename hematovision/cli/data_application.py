@@ -50,6 +50,19 @@ def verify(config: Config = None, json: AsJson = False) -> None:
 
 
 @data_app.command()
+def pin(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="A data set; without one, the embedded set.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Pin a data set as it lies there now: its .dvc file moves, and every run is checked against it."""
+    from hematovision.cli import datasets
+
+    datasets.pin(path, as_json=json)
+
+
+@data_app.command()
 def show(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A data set in any layout `run` takes.")],
     config: Config = None,
