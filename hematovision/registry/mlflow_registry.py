@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,13 +89,20 @@ def _log_evidence(mlflow: Any, evidence: Evidence) -> None:
 
 
 def register(
-    home: Home, name: str, package: Path, reference: Path, example: bytes, evidence: Evidence, description: str
+    home: Home,
+    name: str,
+    package: Path,
+    reference: Path,
+    example: bytes,
+    evidence: Evidence,
+    finish: Callable[[Any, Registration], None],
 ) -> Registration:
     """Track a training, log its model from code, register it and move the alias `challenger` to it.
 
     Args:
         package: folder written by `write_package`. reference: folder of the monitoring reference.
         example: one encoded picture, logged as the input example; its answer gives the signature.
+        finish: given MLflow's client and the new version, adds to it what names the version, before the alias moves.
     """
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -126,11 +133,12 @@ def register(
         )
         client = mlflow.MlflowClient()
         created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
-        client.update_model_version(name, created.version, description=description)
+        registered = Registration(
+            name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
+        )
+        finish(client, registered)
         client.set_registered_model_alias(name, CHALLENGER, created.version)
-    return Registration(
-        name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
-    )
+    return registered
 
 
 @dataclass(frozen=True)
