@@ -19,6 +19,7 @@ from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.scheduling.settings import SchedulingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
@@ -73,6 +74,16 @@ class RegistrySettings(_Section):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
+class PromotionSettings(_Section):
+    """What a version is judged by.
+
+    Attributes:
+        policy: a YAML file laid over configs/promotion.yaml, or the bare name of one in configs/; None is that alone.
+    """
+
+    policy: str | None
+
+
 class RecordsSettings(_Section):
     """Where ledger, feedback and schedules are kept.
 
@@ -108,8 +119,10 @@ class RunConfig(_Section):
     monitoring: DriftSettings
     search: SearchSettings
     registry: RegistrySettings
+    promotion: PromotionSettings
     records: RecordsSettings
     feedback: FeedbackSettings
+    scheduling: SchedulingSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from hematovision.home import locate_home
 from hematovision.learning import folds
 from hematovision.learning.fitting import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
+from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
@@ -27,11 +28,10 @@ one_per_core = threading.BoundedSemaphore(os.cpu_count() or 1)
 """Mapped steps of a local run are threads of one process: as many folds side by side as there are cores."""
 
 
-@step
-def extract_features(
+def prepare_features(
     manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
-) -> Annotated[FeatureSet, "features"]:
-    """Compute the frozen features of every cell that has none yet."""
+) -> FeatureSet:
+    """The frozen features of these cells in the home's cache, computed where there are none yet."""
     home = locate_home()
     with progress_bar("Frozen features") as progress:
         return folds.prepare_features(
@@ -44,6 +44,14 @@ def extract_features(
             seed=seed,
             progress=progress,
         )
+
+
+@step
+def extract_features(
+    manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
+) -> Annotated[FeatureSet, "features"]:
+    """Compute the frozen features of every cell that has none yet."""
+    return prepare_features(manifest, settings, reading, seed)
 
 
 @step
@@ -66,6 +74,7 @@ def train_fold(
             settings,
             seed=seed,
             threads=1,
+            networks=NetworkStore(locate_home().networks),
             checkpoints=locate_home().checkpoints,
             progress=progress,
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hematovision.cli import feedback_tables as tables
 from hematovision.cli.output import command
+from hematovision.cli.own_key import load_own_key, login
 
 if TYPE_CHECKING:
     from hematovision.config import RunConfig
@@ -39,7 +40,7 @@ def submit(
             "prediction_id": prediction,
             "image": picture,
             "label": label,
-            "by": _login(),
+            "by": login(),
             "role": ROLE,
             "client_key": key or hashlib.sha256(repr(asked).encode()).hexdigest(),
             "site": site,
@@ -80,9 +81,9 @@ def adjudicate(
     """Vote on items, one after the other; stops at the first that may not be voted on."""
     with command(as_json) as output:
         settings, store = _opened(config)
-        by, role = _senior(settings) if senior else (_login(), settings.feedback.adjudication.reviewer_roles[0])
+        by, role = _senior(settings) if senior else (login(), settings.feedback.adjudication.reviewer_roles[0])
         if senior:
-            _refuse_own(store, ids)
+            _refuse_own(store, item_ids)
         items = [store.adjudicate(item_id, verdict, by, role) for item_id in item_ids]
         output.result({"by": by, "role": role, "items": [item.model_dump() for item in items]}, tables.show_items)
 
@@ -90,7 +91,7 @@ def adjudicate(
 def show_queue(limit: int, site: str | None, config: Path | None, *, as_json: bool) -> None:
     """Show what waits for the person who asks."""
     with command(as_json) as output:
-        waiting = _opened(config)[1].queue(limit=limit, site=site, reviewer=_login())
+        waiting = _opened(config)[1].queue(limit=limit, site=site, reviewer=login())
         output.result({"queue": [one.model_dump() for one in waiting]}, tables.show_queue)
 
 
@@ -100,7 +101,7 @@ def import_table(table: Path, config: Path | None, *, as_json: bool) -> None:
         from hematovision.feedback.exchange import import_table
 
         settings, store = _opened(config)
-        outcome = import_table(store, table, by=_login(), role=ROLE, max_pixels=settings.reading.max_pixels)
+        outcome = import_table(store, table, by=login(), role=ROLE, max_pixels=settings.reading.max_pixels)
         output.result({"items": outcome.items, "refused": outcome.refused}, tables.show_imported)
 
 
@@ -150,15 +151,9 @@ def _refuse_own(store: "FeedbackStore", ids: Sequence[str]) -> None:
     """A person's key has another name than their login: what they corrected as the one is not theirs to decide."""
     from hematovision.errors import GateRefused
 
-    mine = [item_id for item_id in ids if (item := store.item(item_id)) and item.by == _login()]
+    mine = [item_id for item_id in ids if (item := store.item(item_id)) and item.by == login()]
     if mine:
-        raise GateRefused(f"{_login()} made correction {mine[0]}: somebody else has to decide about it.")
-
-
-def _login() -> str:
-    import getpass
-
-    return f"user:{getpass.getuser()}"
+        raise GateRefused(f"{login()} made correction {mine[0]}: somebody else has to decide about it.")
 
 
 def _senior(settings: "RunConfig") -> tuple[str, str]:
@@ -168,14 +163,12 @@ def _senior(settings: "RunConfig") -> tuple[str, str]:
         UsageError: the key cannot be opened.
         GateRefused: the ledger does not know it, or knows it without a senior role.
     """
-    import os
-
     from hematovision.errors import GateRefused
     from hematovision.home import locate_home
-    from hematovision.ledger import load_key, open_ledger, own_key_path, reviewers
-    from hematovision.ledger.keys import PASSPHRASE, fingerprint
+    from hematovision.ledger import open_ledger, reviewers
+    from hematovision.ledger.keys import fingerprint
 
-    mine = fingerprint(load_key(own_key_path(), os.environ.get(PASSPHRASE, "").encode() or None))
+    mine = fingerprint(load_own_key(None))
     known = reviewers(open_ledger(locate_home(), settings.records.database)).get(mine)
     roles = [] if known is None or known.revoked else known.roles
     senior = [role for role in settings.feedback.adjudication.senior_roles if role in roles]
