@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hematovision.feedback.exchange import Layout
     from hematovision.feedback.records import State, Verdict
     from hematovision.feedback.store import FeedbackStore
+    from hematovision.ledger import Reviewer
 
 SOURCE, ROLE = "command line", "predict"
 
@@ -81,9 +82,11 @@ def adjudicate(
     """Vote on items, one after the other; stops at the first that may not be voted on."""
     with command(as_json) as output:
         settings, store = _opened(config)
-        by, role = _senior(settings) if senior else (login(), settings.feedback.adjudication.reviewer_roles[0])
+        by, role = login(), settings.feedback.adjudication.reviewer_roles[0]
         if senior:
-            _refuse_own(store, item_ids)
+            known, role = _senior(settings)
+            by = known.name
+            _refuse_own(store, item_ids, [login(), known.login or known.name])
         items = [store.adjudicate(item_id, verdict, by, role) for item_id in item_ids]
         output.result({"by": by, "role": role, "items": [item.model_dump() for item in items]}, tables.show_items)
 
@@ -147,17 +150,19 @@ def _opened(config: Path | None) -> "tuple[RunConfig, FeedbackStore]":
     return settings, store
 
 
-def _refuse_own(store: "FeedbackStore", ids: Sequence[str]) -> None:
+def _refuse_own(store: "FeedbackStore", ids: Sequence[str], names: Sequence[str]) -> None:
     """A person's key has another name than their login: what they corrected as the one is not theirs to decide."""
     from hematovision.errors import GateRefused
+    from hematovision.feedback.adjudication import person
 
-    mine = [item_id for item_id in ids if (item := store.item(item_id)) and item.by == login()]
-    if mine:
-        raise GateRefused(f"{login()} made correction {mine[0]}: somebody else has to decide about it.")
+    mine = {person(name) for name in names}
+    for item in filter(None, map(store.item, ids)):
+        if person(item.by) in mine:
+            raise GateRefused(f"{item.by} made correction {item.id}: somebody else has to decide about it.")
 
 
-def _senior(settings: "RunConfig") -> tuple[str, str]:
-    """Name and role of the person whose registered key is at hand.
+def _senior(settings: "RunConfig") -> "tuple[Reviewer, str]":
+    """The person, and their role, whose registered key is at hand.
 
     Raises:
         UsageError: the key cannot be opened.
@@ -177,4 +182,4 @@ def _senior(settings: "RunConfig") -> tuple[str, str]:
         raise GateRefused(
             f"The key {mine[:12]} is not registered with the role {needed}; see `hematovision reviewers`."
         )
-    return known.name, senior[0]
+    return known, senior[0]
