@@ -14,10 +14,12 @@ from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
+from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.scheduling.settings import SchedulingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
@@ -119,6 +121,8 @@ class RunConfig(_Section):
     registry: RegistrySettings
     promotion: PromotionSettings
     records: RecordsSettings
+    feedback: FeedbackSettings
+    scheduling: SchedulingSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

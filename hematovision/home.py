@@ -37,6 +37,11 @@ class Home:
         return self.root / "images"
 
     @property
+    def pictures(self) -> Path:
+        """Content-addressed bytes of what the service was shown and people corrected."""
+        return self.root / "pictures"
+
+    @property
     def features(self) -> Path:
         """Frozen features, by content; safe to delete."""
         return self.root / "features"
@@ -45,6 +50,11 @@ class Home:
     def checkpoints(self) -> Path:
         """Where trainings stand that have not ended; safe to delete."""
         return self.root / "checkpoints"
+
+    @property
+    def networks(self) -> Path:
+        """What the networks of folds have learnt, by content: a retrain goes on from them."""
+        return self.root / "networks"
 
     @property
     def golden(self) -> Path:
@@ -80,6 +90,11 @@ class Home:
     def webhook_key(self) -> Path:
         """The key that encrypts the secrets of webhooks in MLflow's database."""
         return self.root / "keys" / "webhooks.key"
+
+    @property
+    def scheduled(self) -> Path:
+        """Logs of scheduled runs: a folder a schedule, a file a firing."""
+        return self.root / "scheduled"
 
     @property
     def tracking_uri(self) -> str:

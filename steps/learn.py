@@ -18,6 +18,7 @@ from hematovision.home import locate_home
 from hematovision.learning import folds
 from hematovision.learning.fitting import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
+from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
@@ -73,6 +74,7 @@ def train_fold(
             settings,
             seed=seed,
             threads=1,
+            networks=NetworkStore(locate_home().networks),
             checkpoints=locate_home().checkpoints,
             progress=progress,
         )

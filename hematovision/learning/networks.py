@@ -1,13 +1,16 @@
 """The network that is trained: frozen blocks, upper blocks, dropout and a linear head."""
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
+from hematovision.errors import HematoVisionError
 from hematovision.learning.backbones import Backbone
 
+_FROZEN = "lower."
 _LEAST_SPREAD = 0.1  # of the mean spread: a feature that hardly varies is not blown up
 
 
@@ -63,6 +66,27 @@ class CellNetwork(nn.Module):
         self.centre.copy_(flat.mean(0))
         spread = flat.std(0)
         self.spread.copy_((spread + _LEAST_SPREAD * spread.mean()).clamp_min(torch.finfo(torch.float32).tiny))
+
+    def learnt(self) -> dict[str, torch.Tensor]:
+        """Everything but the frozen blocks, which are the backbone's own."""
+        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(_FROZEN)}
+
+    def recall(self, learnt: Mapping[str, torch.Tensor]) -> None:
+        """Become the network that had learnt this.
+
+        Raises:
+            HematoVisionError: it was another kind of network, or one for other classes.
+        """
+        expected = self.learnt()
+        wrong = expected.keys() ^ learnt.keys() or {
+            name for name, tensor in expected.items() if tensor.shape != learnt[name].shape
+        }
+        if wrong:
+            raise HematoVisionError(
+                f"the network to go on from differs in {', '.join(sorted(wrong)[:3])}: it has another backbone or "
+                "other classes; train anew"
+            )
+        self.load_state_dict(dict(learnt), strict=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of whole pictures."""
