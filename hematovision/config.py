@@ -85,6 +85,12 @@ class RecordsSettings(_Section):
     _database_is_no_secret = field_validator("database")(refuse_password)
 
 
+class LineageSettings(_Section):
+    """How many images, predictions and feedback items an answer shows; the others are counted."""
+
+    shown: int = Field(ge=1)
+
+
 class RunConfig(_Section):
     """Everything a run depends on besides the data themselves.
 
@@ -108,6 +114,7 @@ class RunConfig(_Section):
     search: SearchSettings
     registry: RegistrySettings
     records: RecordsSettings
+    lineage: LineageSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

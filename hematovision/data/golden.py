@@ -54,6 +54,12 @@ def freeze_golden(
     return load_golden(place)
 
 
+def golden_digest(manifest: pd.DataFrame) -> str:
+    """The digest that the golden set of a split manifest has, or would have, once frozen."""
+    check_columns(manifest, COMPLETE)
+    return sha256(to_csv(manifest.loc[manifest["split"] == GOLDEN, _COLUMNS])).hexdigest()
+
+
 def load_golden(folder: Path, *, digest: str | None = None) -> GoldenSet:
     """Read a golden set and check it against its record and, where the caller kept one, its `digest`.
 
