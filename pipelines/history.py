@@ -7,11 +7,13 @@ from typing import Any
 
 from hematovision.config import RunConfig
 from hematovision.home import Home
+from hematovision.ledger import open_ledger
 from hematovision.lineage.cells import open_index
 from hematovision.lineage.from_cells import CellReader
 from hematovision.lineage.from_dvc import PinReader
 from hematovision.lineage.from_mlflow import Registry, RegistryReader
 from hematovision.lineage.from_runs import RunReader, RunRecord
+from hematovision.lineage.from_ledger import LedgerReader
 from hematovision.lineage.graph import Reader
 
 _PAGE = 500
@@ -28,11 +30,8 @@ class ZenMLHistory:
         """A local store that no run has made yet; asking ZenML would make one."""
         ours = self._home.root / "zenml"
         local = "ZENML_STORE_URL" not in os.environ and Path(os.environ.get("ZENML_CONFIG_PATH", "")) == ours
-        return (
-            ("there is no ZenML store in this home yet",)
-            if local and not any(ours.glob("*/*/*.db")) and not any(ours.glob("*/*.db"))
-            else ()
-        )
+        absent = local and not any(ours.glob("stores/*/zenml.db"))
+        return ("there is no ZenML store in this home yet",) if absent else ()
 
     def runs(self) -> list[RunRecord]:
         """Every pipeline run with its data version."""
@@ -67,18 +66,27 @@ def _pages(ask: Any, **filters: Any) -> Iterator[Any]:
 
 
 def _record(run: Any, versions: Mapping[str, str]) -> RunRecord:
-    moments = [moment.isoformat() if moment else "" for moment in (run.start_time, run.end_time)]
-    pipeline = run.pipeline.name if run.pipeline else ""
-    identity = str(run.id)
-    return RunRecord(identity, pipeline, run.name, str(run.status), *moments, versions.get(identity))
+    return RunRecord(
+        id=str(run.id),
+        pipeline=run.pipeline.name if run.pipeline else "",
+        name=run.name,
+        status=str(run.status),
+        started=run.start_time.isoformat() if run.start_time else "",
+        ended=run.end_time.isoformat() if run.end_time else "",
+        data_version=versions.get(str(run.id)),
+    )
 
 
 def lineage_readers(home: Home, config: RunConfig) -> list[Reader]:
     """Every store of a home, to be asked for a lineage."""
     registry = Registry(home)
+    index = open_index(home)
+    versions = registry.versions.values()
+    ledger = LedgerReader(open_ledger(home, config.records.database), versions)
     return [
         RegistryReader(registry),
-        CellReader(registry, open_index(home)),
+        CellReader(registry, index),
         RunReader(ZenMLHistory(home)),
         PinReader(),
+        ledger,
     ]

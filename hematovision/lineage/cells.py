@@ -1,4 +1,4 @@
-"""Which images a model learnt from, and which it was scored on: an index, filled from the registry, rebuilt if missing."""
+"""Which images a model learnt from and was scored on: an index, filled from the registry, rebuilt if missing."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -103,6 +103,10 @@ class CellReader:
                 links[Link(holder, thing, "holds")] = None
         return Links(tuple(links))
 
+    def beside(self, thing: Thing) -> tuple[Link, ...]:  # noqa: ARG002 - no records
+        """Nothing."""
+        return ()
+
     def search(self, text: str) -> list[Thing]:
         """A whole SHA-256 of an image."""
         return [Thing("image", text)] if _SHA256.fullmatch(text) and self._rows(text) else []

@@ -7,7 +7,7 @@ from pathlib import Path
 from hematovision.data.versioning import data_version
 from hematovision.errors import UsageError
 from hematovision.home import PROJECT
-from hematovision.lineage.graph import Links, Node, Room
+from hematovision.lineage.graph import Link, Links, Node, Room
 from hematovision.lineage.things import Thing
 
 
@@ -63,6 +63,10 @@ class PinReader:
     def below(self, thing: Thing, *, room: Room) -> Links:  # noqa: ARG002
         """DVC links nothing."""
         return Links()
+
+    def beside(self, thing: Thing) -> tuple[Link, ...]:  # noqa: ARG002 - no records
+        """Nothing."""
+        return ()
 
     def search(self, text: str) -> list[Thing]:  # noqa: ARG002
         """Data versions are written whole."""

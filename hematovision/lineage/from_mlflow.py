@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -175,6 +175,10 @@ class RegistryReader:
         """To the versions made of something."""
         return self._links.below(thing)
 
+    def beside(self, thing: Thing) -> tuple[Link, ...]:  # noqa: ARG002 - no records
+        """Nothing."""
+        return ()
+
     def search(self, text: str) -> list[Thing]:
         """`NAME@ALIAS`, the digest of a model, of a manifest, a golden set, libraries or a commit, an MLflow run."""
         versions = self.registry.versions.values()
@@ -214,31 +218,38 @@ def _software(thing: Thing) -> dict[str, str]:
 
 def version_links(version: Version) -> Iterator[Link]:
     """What a version's tags say it was made of."""
-    named = {tag: value for tag in EXPECTED_TAGS if (value := version.tags.get(tag))}
-    model = version.thing
-    data = Thing("data", named["data_version"]) if "data_version" in named else None
-    run = Thing("run", named["zenml_run"]) if "zenml_run" in named else None
-    if version.run_id:
-        training = Thing("training", version.run_id)
-        yield Link(model, training, "logged by")
-        if run:
-            yield Link(training, run, "tracked")
-    elif run:
-        yield Link(model, run, "made by")
-    if run and data:
-        yield Link(run, data, "read")
-    if cells := cells_of(version):
-        yield Link(model, cells, "trained on")
-        if data:
-            yield Link(cells, data, "of")
-    if "golden_digest" in named:
-        golden = Thing("golden", named["golden_digest"])
-        yield Link(model, golden, "scored on")
-        if data:
-            yield Link(golden, data, "of")
-    for kind, tag in (("code", "git_commit"), ("lock", "lock_digest")):
-        if tag in named:
-            yield Link(model, Thing(kind, named[tag]), "made with")
+    named = _named(version)
+    yield from _ran(version, named)
+    for kind, relation in (("cells", "trained on"), ("golden", "scored on")):
+        if kind in named:
+            yield Link(version.thing, named[kind], relation)
+            if "data" in named:
+                yield Link(named[kind], named["data"], "of")
+    for kind in ("code", "lock"):
+        if kind in named:
+            yield Link(version.thing, named[kind], "made with")
+
+
+def _ran(version: Version, named: Mapping[str, Thing]) -> Iterator[Link]:
+    maker = version.thing
+    if "training" in named:
+        yield Link(maker, named["training"], "logged by")
+        maker = named["training"]
+    if "run" in named:
+        yield Link(maker, named["run"], "tracked" if maker.kind == "training" else "made by")
+    if "run" in named and "data" in named:
+        yield Link(named["run"], named["data"], "read")
+
+
+def _named(version: Version) -> dict[str, Thing]:
+    """The things a version's tags name, by kind."""
+    tags = {
+        "data": "data_version", "golden": "golden_digest", "code": "git_commit", "lock": "lock_digest",
+        "run": "zenml_run",
+    }  # fmt: skip
+    named = {kind: Thing(kind, version.tags[tag]) for kind, tag in tags.items() if version.tags.get(tag)}
+    named |= {"training": Thing("training", version.run_id)} if version.run_id else {}
+    return named | ({"cells": cells} if (cells := cells_of(version)) else {})
 
 
 def cells_of(version: Version) -> Thing | None:

@@ -87,6 +87,10 @@ class RunReader:
         """From data to the runs that read them."""
         return self._links.below(thing) if thing.kind == "data" else Links()
 
+    def beside(self, thing: Thing) -> tuple[Link, ...]:  # noqa: ARG002 - no records
+        """Nothing."""
+        return ()
+
     def search(self, text: str) -> list[Thing]:
         """A run's id, its beginning or its name."""
         if len(text) < SHORTEST_PREFIX:

@@ -1,6 +1,6 @@
 """The graph: things, what each came from, what is missing, and what was too many to show."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import Protocol
@@ -67,6 +67,10 @@ class Reader(Protocol):
         """The links of which the thing is the parent, with no more children than there is room for."""
         ...
 
+    def beside(self, thing: Thing) -> Sequence[Link]:
+        """Links of records about a thing, the newest last; only the ledger has such."""
+        ...
+
     def search(self, text: str) -> list[Thing]:
         """Things whose bare identity is the text, or begins with it where that is how people write them."""
         ...
@@ -78,18 +82,20 @@ class Graph:
 
     Attributes:
         nodes: by thing, the subject among them. above, below: links towards the origin, and away from it.
+        beside: links from ledger records to what they are about, among the things above.
     """
 
     subject: Thing
     nodes: Mapping[Thing, Node]
     above: tuple[Link, ...]
     below: tuple[Link, ...]
+    beside: tuple[Link, ...]
     left_out: tuple[LeftOut, ...]
 
     @property
     def links(self) -> tuple[Link, ...]:
         """All links, each once."""
-        return tuple(dict.fromkeys((*self.above, *self.below)))
+        return tuple(dict.fromkeys((*self.above, *self.beside, *self.below)))
 
     @property
     def missing(self) -> list[tuple[Thing, str]]:

@@ -10,7 +10,7 @@ from hematovision.lineage.graph import Graph, generations
 from hematovision.lineage.things import Thing
 
 WIDTH, HEIGHT, ACROSS, DOWN, MARGIN = 214, 46, 300, 66, 16
-_TITLE = 31
+_TITLE = 27
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _ordered(graph: Graph, place: Mapping[Thing, int]) -> list[list[Thing]]:
 
 def _sides(graph: Graph) -> dict[Thing, str]:
     """Whether a thing lies above the subject, below, or is the subject."""
-    above = {thing for link in graph.above for thing in (link.child, link.parent)}
+    above = {thing for link in (*graph.above, *graph.beside) for thing in (link.child, link.parent)}
     return {
         thing: "subject" if thing == graph.subject else "above" if thing in above else "below" for thing in graph.nodes
     }
@@ -83,7 +83,7 @@ def _sides(graph: Graph) -> dict[Thing, str]:
 def _boxes(graph: Graph) -> list[Box]:
     sides, placed = _sides(graph), columns(graph)
     tallest = max(len(column) for column in placed)
-    boxes = []
+    boxes: list[Box] = []
     for number, column in enumerate(placed):
         top = MARGIN + (tallest - len(column)) * DOWN // 2
         for row, thing in enumerate(column):
@@ -98,7 +98,8 @@ def _titles(graph: Graph, thing: Thing) -> tuple[str, str]:
     facts = graph.nodes[thing].facts
     kind = facts.get("kind", "") if thing.kind == "record" else ""
     words = f"{kind}, record {thing.identity}" if kind else thing.words
-    first = next((facts[name] for name in ("label", "aliases", "status", "state", "by", "images") if name in facts), "")
+    told = ("label", "aliases", "status", "state", "by", "images", "pinned by")
+    first = next((f"{facts[name]} images" if name == "images" else facts[name] for name in told if name in facts), "")
     return _cut(words), _cut(first)
 
 
@@ -108,7 +109,7 @@ def _cut(text: str) -> str:
 
 def _curves(graph: Graph, boxes: Sequence[Box]) -> list[Curve]:
     spots = {box.thing: box for box in boxes}
-    above = set(graph.above)
+    above = {*graph.above, *graph.beside}
     curves = []
     for link in graph.links:
         start, end = spots[link.parent], spots[link.child]

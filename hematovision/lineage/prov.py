@@ -36,7 +36,7 @@ def to_prov(graph: Graph) -> dict[str, Any]:
         _add(document, node)
     for link in graph.links:
         _relate(document, link)
-    plain: dict[str, Any] = json.loads(document.serialize(format="json"))
+    plain: dict[str, Any] = json.loads(document.serialize(format="json") or "{}")
     return plain
 
 

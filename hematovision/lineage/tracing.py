@@ -30,10 +30,12 @@ def trace(subject: str, readers: Sequence[Reader], *, model_name: str, shown: in
     above, out_above = _walk(start, readers, up=True, shown=shown)
     below, out_below = _walk(start, readers, up=False, shown=shown)
     near = {start, *(thing for link in above for thing in (link.child, link.parent))}
-    things = dict.fromkeys([start, *(thing for link in (*above, *below) for thing in (link.parent, link.child))])
-    generations(things, (*above, *below))
+    beside, out_beside = _records_beside(sorted(near - {start}), readers, shown=shown)
+    links = (*above, *beside, *below)
+    things = dict.fromkeys([start, *(thing for link in links for thing in (link.parent, link.child))])
+    generations(things, links)
     nodes = {thing: describe(thing, readers, near=thing in near) for thing in things}
-    return Graph(start, nodes, tuple(above), tuple(below), (*out_above, *out_below))
+    return Graph(start, nodes, tuple(above), tuple(below), tuple(beside), (*out_above, *out_beside, *out_below))
 
 
 def describe(thing: Thing, readers: Sequence[Reader], *, near: bool) -> Node:
@@ -62,6 +64,19 @@ def _walk(start: Thing, readers: Sequence[Reader], *, up: bool, shown: int) -> t
                     if other.kind in room:
                         room[other.kind] = max(room[other.kind] - 1, 0)
     return list(links), left_out
+
+
+def _records_beside(
+    things: Iterable[Thing], readers: Sequence[Reader], *, shown: int
+) -> tuple[list[Link], list[LeftOut]]:
+    """What the ledger says of things on the way up: it lies beside the way, not on it."""
+    links: list[Link] = []
+    left_out: list[LeftOut] = []
+    for thing in (one for one in things if one.kind != "record"):
+        found = [link for reader in readers for link in reader.beside(thing)]
+        links += found[-shown:]
+        left_out += [LeftOut(thing, "record", len(found) - shown)] if len(found) > shown else []
+    return links, left_out
 
 
 def _ask(thing: Thing, readers: Sequence[Reader], *, up: bool, room: Room) -> Iterable[Links]:

@@ -18,7 +18,8 @@ _PLURALS = {
 def show_tree(console: Console, graph: Graph) -> None:
     """Print what the subject came from, what came of it, what was counted only, and what is missing."""
     tree = Tree(_label(graph, graph.subject, ""), guide_style="dim")
-    _grow(tree.add("[bold]came from[/]"), graph, graph.above, up=True)
+    turned = [Link(link.parent, link.child, "recorded by") for link in graph.beside if link not in graph.above]
+    _grow(tree.add("[bold]came from[/]"), graph, [*graph.above, *turned], up=True)
     _grow(tree.add("[bold]led to[/]"), graph, graph.below, up=False)
     console.print(tree, highlight=False)
     if graph.missing:
@@ -57,7 +58,7 @@ def _grow(branch: Tree, graph: Graph, links: Iterable[Link], *, up: bool) -> Non
             else:
                 hang(on.add(_label(graph, other, relation)), other)
         for left in counted[thing]:
-            if (left.kind == "image") == up:
+            if (left.kind in ("image", "record")) == up:
                 on.add(f"[dim]… {left.count} more {_PLURALS.get(left.kind, left.kind)}; --shown shows more[/]")
 
     hang(branch, graph.subject)
