@@ -14,6 +14,7 @@ from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
+from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
@@ -115,6 +116,7 @@ class RunConfig(_Section):
     registry: RegistrySettings
     records: RecordsSettings
     lineage: LineageSettings
+    feedback: FeedbackSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

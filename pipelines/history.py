@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from hematovision.config import RunConfig
+from hematovision.database import database_url, open_database
 from hematovision.home import Home
 from hematovision.ledger import open_ledger
 from hematovision.lineage.cells import open_index
 from hematovision.lineage.from_cells import CellReader
 from hematovision.lineage.from_dvc import PinReader
+from hematovision.lineage.from_feedback import FeedbackReader
+from hematovision.lineage.from_ledger import LedgerReader
 from hematovision.lineage.from_mlflow import Registry, RegistryReader
 from hematovision.lineage.from_runs import RunReader, RunRecord
-from hematovision.lineage.from_ledger import LedgerReader
 from hematovision.lineage.graph import Reader
 
 _PAGE = 500
@@ -83,10 +85,12 @@ def lineage_readers(home: Home, config: RunConfig) -> list[Reader]:
     index = open_index(home)
     versions = registry.versions.values()
     ledger = LedgerReader(open_ledger(home, config.records.database), versions)
+    records = database_url(config.records.database, home.databases / "feedback.db", named="records.database")
     return [
         RegistryReader(registry),
         CellReader(registry, index),
         RunReader(ZenMLHistory(home)),
         PinReader(),
         ledger,
+        FeedbackReader(open_database(records), ledger),
     ]

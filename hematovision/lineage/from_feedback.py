@@ -48,7 +48,10 @@ class FeedbackReader:
 
     def _prediction(self, row: Any, *, near: bool) -> Node:
         thing = Thing("prediction", row["id"])
-        facts = _told(row, _PREDICTION_FACTS) | {"model digest": row["model_digest"], "data version": row["data_version"]}
+        facts = _told(row, _PREDICTION_FACTS) | {
+            "model digest": row["model_digest"],
+            "data version": row["data_version"],
+        }
         missing = []
         if near and self._in_force(row["model"], row["time"]) is None:
             missing.append(f"no ledger record says why {row['model']} answered then: nothing about it is that old")
