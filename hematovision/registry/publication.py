@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from hematovision.bill_of_materials import bill_of_materials
 from hematovision.config import RunConfig
 from hematovision.data.decoding import encode_png
 from hematovision.data.synthetic.dataset import draw_planned
@@ -16,7 +17,7 @@ from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import CONFIGS, Home
 from hematovision.learning.fitting import Epoch
-from hematovision.provenance import git_commit
+from hematovision.provenance import git_commit, lock_digest, provenance
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.package import package_digest, verify_package
 
@@ -160,6 +161,12 @@ def _example(config: RunConfig) -> bytes:
     return encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
 
 
+def software_documents(home: Home) -> dict[str, str]:
+    """What software made a version: the record, and the bill of everything installed."""
+    bill = bill_of_materials(home)
+    return {"provenance.json": provenance(bill).model_dump_json(indent=2), "sbom.cdx.json": bill}
+
+
 def publish(
     home: Home,
     candidate: CandidateSummary,
@@ -180,6 +187,7 @@ def publish(
         "manifest_digest": specification.manifest_digest,
         "golden_digest": specification.golden_digest,
         "git_commit": git_commit(),
+        "lock_digest": lock_digest(),
         "zenml_run": pipeline_run,
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
@@ -189,7 +197,7 @@ def publish(
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
     }
     evidence = Evidence(
-        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, tags
+        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations, **software_documents(home)}, tags
     )
     description = _description(golden, specification.data_version, specification.synthetic)
     registered = register(home, config.registry.model_name, package, reference, _example(config), evidence, description)
