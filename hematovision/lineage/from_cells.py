@@ -51,6 +51,21 @@ class CellReader:
         held = [digest for digest, _, split in self._rows(image) if split != GOLDEN]
         return [version for digest in dict.fromkeys(held) for version in self._carriers.get(digest, [])]
 
+    def scored_on(self, image: str) -> list[Version]:
+        """The versions whose golden set holds an image."""
+        held = [digest for digest, _, split in self._rows(image) if split == GOLDEN]
+        return [version for digest in dict.fromkeys(held) for version in self._carriers.get(digest, [])]
+
+    def holds(self, digest: str, image: str) -> bool | None:
+        """Whether a manifest (MANIFEST-GOLDEN) holds an image; None where the manifest cannot be read."""
+        if not self.ensure(digest):
+            return None
+        return any(found == digest for found, _, _ in self.index.manifests_of(image))
+
+    def learnt(self, digest: str, image: str) -> bool:
+        """Whether an image is one of the training cells of a manifest."""
+        return any(found == digest and split != GOLDEN for found, _, split in self.index.manifests_of(image))
+
     def _rows(self, image: str) -> list[tuple[str, str, str]]:
         for digest in self._carriers:
             self.ensure(digest)

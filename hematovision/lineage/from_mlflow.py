@@ -84,6 +84,16 @@ class Registry:
         except (MlflowException, OSError):
             return None
 
+    def parameter(self, run_id: str, name: str) -> str | None:
+        """A parameter of a run; None where the run or the parameter is gone."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            value: str | None = self.client.get_run(run_id).data.params.get(name)
+        except MlflowException:
+            return None
+        return value
+
     def manifest(self, version: Version) -> Any:
         """The manifest a version was trained on.
 

@@ -93,6 +93,6 @@ class RunReader:
 
     def search(self, text: str) -> list[Thing]:
         """A run's id, its beginning or its name."""
-        if len(text) < SHORTEST_PREFIX:
-            return []
-        return [Thing("run", run.id) for run in self._runs.values() if run.id.startswith(text) or run.name == text]
+        long = len(text) >= SHORTEST_PREFIX
+        runs = self._runs.values()
+        return [Thing("run", run.id) for run in runs if (long and run.id.startswith(text)) or run.name == text]

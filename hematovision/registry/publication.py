@@ -193,11 +193,16 @@ def publish(
         "synthetic": str(specification.synthetic).lower(),
     }
     evaluations = {
+        **software_documents(home),
         "evaluation/golden.json": golden.model_dump_json(indent=2),
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
     }
     evidence = Evidence(
-        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations, **software_documents(home)}, tags
+        flat_settings(config),
+        _metrics(cross_validation, golden),
+        curves,
+        {**documents, **evaluations},
+        tags,
     )
     description = _description(golden, specification.data_version, specification.synthetic)
     registered = register(home, config.registry.model_name, package, reference, _example(config), evidence, description)

@@ -1,8 +1,10 @@
 """A home with real stores and cheap contents: MLflow versions without weights, a ledger, predictions, feedback."""
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +50,15 @@ def manifest(names: Sequence[str], golden: Sequence[str]) -> pd.DataFrame:
         for number, name in enumerate(names)
     ]
     return pd.DataFrame(rows)
+
+
+class Apart(Home):
+    """A home that no MLFLOW_TRACKING_URI leads elsewhere: MLflow sets it for the whole process."""
+
+    @property
+    def tracking_uri(self) -> str:
+        """The store in this folder."""
+        return f"sqlite:///{self.root / 'mlflow.db'}"
 
 
 @dataclass
@@ -104,8 +115,7 @@ class World:
         """A version without a model; `text` is what is logged in the manifest's place."""
         import mlflow
 
-        mlflow.set_tracking_uri(self.home.tracking_uri)
-        client = mlflow.MlflowClient()
+        client = mlflow.MlflowClient(self.home.tracking_uri, self.home.tracking_uri)
         if client.get_experiment_by_name(name) is None:
             client.create_experiment(name, artifact_location=self.home.artifacts.as_uri())
             client.create_registered_model(name)
@@ -137,10 +147,23 @@ class World:
         return given.id
 
 
-def make_world(folder: Path) -> World:
-    """An empty home and a project with a pinned data set."""
-    home = Home(folder / "home")
-    (home.root / "x").mkdir(parents=True)
+@cache
+def _empty_registry() -> bytes:
+    """MLflow takes seconds to make its tables: once is enough."""
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "mlflow.db"
+        mlflow.MlflowClient(f"sqlite:///{store}", f"sqlite:///{store}").search_registered_models()
+        return store.read_bytes()
+
+
+def make_world(folder: Path, *, registry: bool = True) -> World:
+    """An empty home, with or without a registry, and a project with a pinned data set."""
+    home = Apart(folder / "home")
+    home.root.mkdir(parents=True)
+    if registry:
+        (home.root / "mlflow.db").write_bytes(_empty_registry())
     project = folder / "project"
     project.mkdir()
     digest = DATA[0].removeprefix("md5:")

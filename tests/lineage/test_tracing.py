@@ -156,7 +156,7 @@ def test_missing_links_are_named(broken: World) -> None:
     assert "the version has no tag zenml_run" in missing("cells/1")
     assert "ZenML has no such run" in missing("cells/2")
     assert "not the one the version names" in missing("cells/2")
-    assert "is no manifest" in missing("cells/3")
+    assert "has no column" in missing("cells/3")
     assert "no .dvc file pins these data" in missing("cells/4")
     assert "no prediction has been kept" in missing("cells/4")
     assert "no ledger record of a verdict" in missing("cells/4")
@@ -182,7 +182,7 @@ def test_a_run_that_mlflow_lost_is_named(broken: World) -> None:
 
 
 def test_an_empty_home_answers_and_makes_nothing(tmp_path: Path) -> None:
-    world = make_world(tmp_path)
+    world = make_world(tmp_path, registry=False)
     with pytest.raises(UsageError, match="no MLflow registry in this home yet"):
         ask(world, "cells/1")
     assert not (world.home.root / "mlflow.db").exists()
