@@ -1,6 +1,6 @@
 """From cells to a registered challenger."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from zenml import pipeline, unmapped
 
@@ -9,17 +9,29 @@ from pipelines.ingestion import prepare_cells
 from steps.assess import build_reference, evaluate_model, find_weak_slices, spoil_pictures, summarise_folds
 from steps.caching import LIBRARY_CACHE
 from steps.learn import extract_features, list_folds, train_fold, train_model
-from steps.publish import register_model, write_report
+from steps.publish import judge_model, register_model, write_report
 
 
-def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, ...]:
-    """Cells to an evaluated model with its report.
+class Made(NamedTuple):
+    """The artifacts of an evaluated model, in the order in which `register_model` takes them."""
 
-    Returns:
-        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, errors, robustness,
-        curves: artifacts.
-    """
-    manifest, quarantine, golden_folder, version, pinned = prepare_cells(config, path, embedded)
+    candidate: Any
+    manifest: Any
+    package: Any
+    reference: Any
+    report: Any
+    folds: Any
+    golden: Any
+    probabilities: Any
+    errors: Any
+    robustness: Any
+    curves: Any
+    validation: Any
+
+
+def make_candidate(config: RunConfig, path: str, embedded: bool) -> Made:
+    """Cells to an evaluated model with its report."""
+    manifest, quarantine, golden_folder, version, pinned, validation = prepare_cells(config, path, embedded)
     features = extract_features(manifest, config.learning, config.reading, config.seed)
     outcomes = train_fold.map(
         fold=list_folds(config.split.folds),
@@ -49,7 +61,20 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
     report, candidate = write_report(
         manifest, quarantine, folds, golden, probabilities, errors, robustness, package, curves, version, config
     )
-    return candidate, manifest, package, reference, report, folds, golden, errors, robustness, curves
+    return Made(
+        candidate,
+        manifest,
+        package,
+        reference,
+        report,
+        folds,
+        golden,
+        probabilities,
+        errors,
+        robustness,
+        curves,
+        validation,
+    )
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
@@ -60,5 +85,7 @@ def candidate_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def training_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
-    """Validate, train a fold each, train the model, score it on the golden set, report, register."""
-    register_model(*make_candidate(config, path, embedded), config)
+    """Validate, train a fold each, train the model, score it on the golden set, report, register, judge."""
+    made = make_candidate(config, path, embedded)
+    registered = register_model(*made, config)
+    judge_model(registered, made.golden, made.probabilities, config)

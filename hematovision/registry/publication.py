@@ -19,6 +19,7 @@ from hematovision.learning.fitting import Epoch
 from hematovision.provenance import git_commit
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.package import package_digest, verify_package
+from hematovision.registry.versions import requester
 
 
 class _Part(BaseModel):
@@ -183,6 +184,7 @@ def publish(
         "zenml_run": pipeline_run,
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
+        "requester": requester(),
     }
     evaluations = {
         "evaluation/golden.json": golden.model_dump_json(indent=2),
