@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.versions.settings import RemoteSettings
 from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
 from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
@@ -122,7 +124,9 @@ class RunConfig(_Section):
     promotion: PromotionSettings
     records: RecordsSettings
     feedback: FeedbackSettings
+    improvement: ImprovementSettings
     scheduling: SchedulingSettings
+    data_versions: RemoteSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
