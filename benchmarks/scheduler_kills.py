@@ -2,6 +2,8 @@
 
     python -m benchmarks.scheduler_kills --kills 200 [--daemons-only] [--seed N] [--json]
 
+The store is a sqlite file, or an empty database that HEMATOVISION_DATABASE names.
+
 Two daemons share one store; four schedules are due every second of a clock that runs twenty times as fast as the real
 one. Every process is forked from a warm one, so that a kill costs milliseconds. A command writes one line when it
 begins and one when it ends, and holds a lock meanwhile that a second run of its schedule would find taken.
@@ -59,7 +61,9 @@ def settings() -> SchedulingSettings:
 
 def store(folder: Path) -> ScheduleStore:
     """A connection of one's own, made after a fork."""
-    return ScheduleStore(open_database(f"sqlite:///{folder / 'schedules.db'}"))
+    return ScheduleStore(
+        open_database(os.environ.get("HEMATOVISION_DATABASE") or f"sqlite:///{folder / 'schedules.db'}")
+    )
 
 
 class Forked:
