@@ -19,6 +19,7 @@ import json
 import os
 import random
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -66,6 +67,14 @@ def store(folder: Path) -> ScheduleStore:
     )
 
 
+def close_sockets() -> None:
+    """What a new program would not inherit: a connection held by a child would outlive its killed owner."""
+    for handle in range(3, 256):
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(handle).st_mode):
+                os.close(handle)
+
+
 class Forked:
     """A child process."""
 
@@ -92,7 +101,7 @@ class ForkedJob(Forked):
         inside, self._outside = os.pipe()
         keeper, pid = os.getpid(), os.fork()
         if pid == 0:
-            os.close(self._outside)
+            close_sockets()
             os.setsid()
             end_with_parent(keeper)
             work(inside, Path(folder), environment)
@@ -129,6 +138,7 @@ def work(gate: int, folder: Path, environment: Mapping[str, str]) -> None:
 
 def keep(firing: Firing, folder: Path) -> None:
     """One attempt, in a process of its own."""
+    close_sockets()
     os.setsid()
     keeper = Keeper(store(folder), settings(), {}, ["job"], folder / "logs", clock, ForkedJob, look_seconds=0.01)
     keeper.perform(firing.id, firing.token or "")
@@ -140,6 +150,7 @@ def serve(folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
+    close_sockets()
     os.setsid()
 
     def launch(firing: Firing, _: Path) -> Forked:
