@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.versions.settings import RemoteSettings
 from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
 from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
@@ -97,6 +99,12 @@ class RecordsSettings(_Section):
     _database_is_no_secret = field_validator("database")(refuse_password)
 
 
+class LineageSettings(_Section):
+    """How many images, predictions and feedback items an answer shows; the others are counted."""
+
+    shown: int = Field(ge=1)
+
+
 class RunConfig(_Section):
     """Everything a run depends on besides the data themselves.
 
@@ -121,8 +129,11 @@ class RunConfig(_Section):
     registry: RegistrySettings
     promotion: PromotionSettings
     records: RecordsSettings
+    lineage: LineageSettings
     feedback: FeedbackSettings
+    improvement: ImprovementSettings
     scheduling: SchedulingSettings
+    data_versions: RemoteSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

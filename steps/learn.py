@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 
-from hematovision.config import ReadingSettings, TrustSettings
+from hematovision.config import ReadingSettings, RecordsSettings, TrustSettings
 from hematovision.data.golden import assert_untouched, load_golden
 from hematovision.data.pin import DataPin
 from hematovision.data.store import ImageStore
@@ -22,6 +22,7 @@ from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
+from hematovision.registry.chronicle import record_training
 from hematovision.registry.package import package_digest
 
 one_per_core = threading.BoundedSemaphore(os.cpu_count() or 1)
@@ -93,11 +94,13 @@ def train_model(
     settings: LearningSettings,
     reading: ReadingSettings,
     trust: TrustSettings,
+    records: RecordsSettings,
     seed: int,
 ) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
     """Train on all development cells and write the model package."""
     folder = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package"
-    origin = Origin(version, load_golden(Path(golden_folder)), pinned.synthetic, reading.max_pixels, reading.min_side)
+    golden = load_golden(Path(golden_folder))
+    origin = Origin(version, golden, pinned.synthetic, reading.max_pixels, reading.min_side)
     with progress_bar("Final model") as progress:
         curves = build_model(
             folder,
@@ -112,5 +115,7 @@ def train_model(
             checkpoints=locate_home().checkpoints,
             progress=progress,
         )
+    run, cells = str(get_step_context().pipeline_run.id), int((manifest["fold"] >= 0).sum())
+    record_training(locate_home(), records.database, folder, golden, run=run, cells=cells)
     log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
     return folder, curves

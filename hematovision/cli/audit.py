@@ -33,11 +33,11 @@ def verify(earlier: Path | None, config: Path | None, *, ledger_only: bool, as_j
         verified = _verified(*_opened(config), earlier, ledger_only=ledger_only)
         document = {
             "verified": not verified.findings,
-            "records": verified.records,
-            "head": verified.head,
+            "records": verified.chain.count,
+            "head": verified.chain.digest,
             "artifacts": verified.artifacts,
             "ledger_only": ledger_only,
-            "installations": sorted(verified.keys.installations),
+            "installations": sorted(verified.chain.keys.installations),
             "findings": [
                 {"code": one.code, "record": one.number, "says": one.says} for one in verified.findings
             ],

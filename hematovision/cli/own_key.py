@@ -54,13 +54,3 @@ def _asked(question: str) -> str:
     import getpass
 
     return getpass.getpass(question, stream=sys.stderr)
-
-
-def login() -> str:
-    """Who runs this, as records name them: `user:<login>`."""
-    import getpass
-
-    try:
-        return f"user:{getpass.getuser()}"
-    except (OSError, KeyError):
-        return f"user:{os.getuid()}"

@@ -50,14 +50,14 @@ def add(
 ) -> None:
     """Make a person's key known."""
     with command(as_json) as output:
-        from hematovision.cli.own_key import login as own_login
         from hematovision.ledger import add_reviewer, reviewers
+        from hematovision.registry.versions import requester
 
         ledger = _ledger(config)
         read = _request(request)
         named = f"user:{login.removeprefix('user:')}" if login else None
         record = add_reviewer(
-            ledger, read, roles, actor=own_login(), login=named, administrator=_administrator(ledger, key)
+            ledger, read, roles, actor=requester(), login=named, administrator=_administrator(ledger, key)
         )
         added = reviewers(ledger)[record.content["fingerprint"]]
         document = {**added.model_dump(), "record": record.number}
@@ -104,12 +104,12 @@ def show(config: Path | None, *, as_json: bool) -> None:
 def revoke(who: str, reason: str, key: Path | None, config: Path | None, *, as_json: bool) -> None:
     """Let a key decide nothing from now on."""
     with command(as_json) as output:
-        from hematovision.cli.own_key import login
         from hematovision.ledger import revoke_reviewer
+        from hematovision.registry.versions import requester
 
         ledger = _ledger(config)
         mark = _fingerprint(ledger, who)
-        record = revoke_reviewer(ledger, mark, reason, actor=login(), administrator=_administrator(ledger, key))
+        record = revoke_reviewer(ledger, mark, reason, actor=requester(), administrator=_administrator(ledger, key))
         output.result(
             {"fingerprint": mark, "reason": reason, "record": record.number},
             lambda console, _: console.print(

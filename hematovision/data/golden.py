@@ -88,6 +88,14 @@ def load_golden(folder: Path, *, digest: str | None = None) -> GoldenSet:
     return GoldenSet(folder, record["digest"], record["data_version"], record["parameters"], rows)
 
 
+def find_golden(folder: Path, digest: str) -> GoldenSet:
+    """The golden set of this digest among those frozen below a folder. GateRefused where there is none."""
+    for place in sorted(folder.glob(f"*/{_RECORD}")):
+        if json.loads(place.read_text(encoding="utf-8")).get("digest") == digest:
+            return load_golden(place.parent, digest=digest)
+    raise GateRefused(f"{folder} holds no golden set {digest[:12]}: restore it from a backup; it is never redrawn.")
+
+
 def assert_untouched(golden: GoldenSet, training_rows: pd.DataFrame, *, manifest: pd.DataFrame | None = None) -> None:
     """Raise GateRefused when a training row has the bytes, the pixels or the group of a golden cell, naming it.
 

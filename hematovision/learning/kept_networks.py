@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load, save
 
 from hematovision.data.store import ImageStore
+from hematovision.errors import HematoVisionError
 
 
 class NetworkStore:
@@ -22,6 +23,11 @@ class NetworkStore:
     def read(self, digest: str) -> dict[str, torch.Tensor]:
         """What was kept. HematoVisionError where it is missing or altered."""
         return load(self._bytes.read(digest))
+
+    def take(self, file: Path, digest: str) -> None:
+        """Keep a file that was written by `put` elsewhere. HematoVisionError where its bytes are others."""
+        if (found := self._bytes.put(file.read_bytes())) != digest:
+            raise HematoVisionError(f"{file} holds {found[:12]}, not {digest[:12]}: the kept network was altered.")
 
     def path(self, digest: str) -> Path:
         """Where it lies."""

@@ -30,6 +30,11 @@ class SeededDropout(nn.Module):
         return inputs * kept / (1 - self.probability)
 
 
+def learnt_part(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a whole `CellNetwork` that are not of its frozen blocks."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(_FROZEN)}
+
+
 class CellNetwork(nn.Module):
     """A backbone with a head: normalised (N, 3, S, S) float32 → logits (N, classes).
 
@@ -69,7 +74,7 @@ class CellNetwork(nn.Module):
 
     def learnt(self) -> dict[str, torch.Tensor]:
         """Everything but the frozen blocks, which are the backbone's own."""
-        return {name: tensor for name, tensor in self.state_dict().items() if not name.startswith(_FROZEN)}
+        return learnt_part(self.state_dict())
 
     def recall(self, learnt: Mapping[str, torch.Tensor]) -> None:
         """Become the network that had learnt this.

@@ -17,7 +17,6 @@ from hematovision.ledger.verification import verify_ledger
 
 FilesOf = Callable[[str], Mapping[str, Path]]
 """The files of an artifact: a file under the empty name, those of a package under theirs."""
-FORMAT = 1
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 README = """\
 An export of a HematoVision ledger
@@ -78,28 +77,21 @@ def export_ledger(ledger: Ledger, target: Path, *, files_of: FilesOf | None = No
     verified = verify_ledger(ledger)
     if not verified.rows:
         raise UsageError("The ledger is empty: there is nothing to export.")
-    last = verified.rows[-1]
-    about = {
-        "format": FORMAT,
-        "records": last["number"],
-        "head": last["digest"],
-        "shared": ledger.shared,
-        "anchor": verified.anchor,
-    }
-    artifacts = _artifacts(verified.rows)
+    chain = verified.chain
+    artifacts = proof.artifacts_document(chain.artifacts)
     included, left_out = _collected(artifacts, files_of) if files_of else ({}, [])
     named = {
         "README.txt": README.encode(),
         "verify.py": files("hematovision.ledger").joinpath("proof.py").read_bytes(),
-        "export.json": proof.canonical(about),
-        "keys.json": proof.canonical(_keys(verified.keys)),
+        "export.json": proof.canonical(proof.export_document(chain, verified.anchor, shared=ledger.shared)),
+        "keys.json": proof.canonical(proof.keys_document(chain.keys)),
         "artifacts.json": proof.canonical(artifacts),
         "records.jsonl": b"".join(proof.canonical(row) + b"\n" for row in verified.rows),
     }
     _write(target, {**named, **dict(_contents(included))})
     return Exported(
-        records=last["number"],
-        head=last["digest"],
+        records=chain.number,
+        head=chain.digest,
         included=len(included),
         left_out=left_out,
         findings=len(verified.findings),
@@ -118,16 +110,6 @@ def _collected(artifacts: list[dict[str, Any]], files_of: FilesOf) -> tuple[dict
         except HematoVisionError:
             left_out.append(artifact["uri"])
     return found, left_out
-
-
-def _keys(keys: proof.Keys) -> dict[str, Any]:
-    people = [{**vars(person), "roles": list(person.roles)} for person in keys.people.values()]
-    return {"installations": keys.installations, "reviewers": people}
-
-
-def _artifacts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    named = (item for row in rows for item in proof.named_artifacts(row["number"], row["content"]))
-    return [{"record": number, "name": name, "sha256": digest, "uri": uri} for number, name, digest, uri in named]
 
 
 def _contents(artifacts: Mapping[str, Mapping[str, Path]]) -> Iterator[tuple[str, bytes]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+FORMAT = 1
 FIRST = "0" * 64
 SIGNED_FIELDS = ("number", "time", "kind", "subject", "content", "actor", "signature", "unique", "previous")
 TEXTS = ("time", "kind", "subject", "actor", "previous", "digest", "installation", "seal")
@@ -389,19 +390,32 @@ def read_archive(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in names}
 
 
-def check_files(files: Mapping[str, bytes]) -> list[Finding]:
-    """Whether every artifact in an export has the digest that is its name."""
+def keys_document(keys: Keys) -> dict[str, Any]:
+    """The public keys as an export lists them."""
+    people = [{**vars(person), "roles": list(person.roles)} for person in keys.people.values()]
+    return {"installations": keys.installations, "reviewers": people}
+
+
+def artifacts_document(artifacts: Iterable[tuple[int, str, str, str | None]]) -> list[dict[str, Any]]:
+    """The artifacts that records name, as an export lists them."""
+    return [dict(zip(("record", "name", "sha256", "uri"), artifact, strict=True)) for artifact in artifacts]
+
+
+def export_document(chain: Chain, anchor: Mapping[str, Any] | None, *, shared: bool) -> dict[str, Any]:
+    """What an export says of itself."""
+    return {"format": FORMAT, "records": chain.number, "head": chain.digest, "shared": shared, "anchor": anchor}
+
+
+def check_files(files: Mapping[str, bytes], recorded: set[str]) -> list[Finding]:
+    """Whether every artifact in an export is one that was recorded, with the digest that is its name."""
     found = []
     for name, data in files.items():
-        parts = name.split("/")
-        if parts[0] != "artifacts":
+        if not name.startswith("artifacts/"):
             continue
-        if len(parts) == 2 or parts[2] == "digests.json":
-            expected = parts[1]
-        else:
-            listed = json.loads(files.get(f"artifacts/{parts[1]}/digests.json", b"{}"))
-            expected = listed.get("/".join(parts[2:]))
-        if hashlib.sha256(data).hexdigest() != expected:
+        _, mark, *rest = name.split("/")
+        listed = json.loads(files.get(f"artifacts/{mark}/digests.json", b"{}"))
+        expected = listed.get("/".join(rest)) if rest and rest != ["digests.json"] else mark
+        if mark not in recorded or hashlib.sha256(data).hexdigest() != expected:
             found.append(Finding("artifact", None, f"{name} is not the file that was recorded"))
     return found
 
@@ -410,11 +424,21 @@ def check_archive(path: Path, earlier: Path | None = None) -> Chain:
     """Judge an export, and whether it goes on from an earlier one."""
     files = read_archive(path)
     about = json.loads(files["export.json"])
+    if about["format"] != FORMAT:
+        raise ValueError(f"format {about['format']!r} is not {FORMAT}: take the script from the archive")
     lines = files["records.jsonl"].splitlines()
-    chain = check_lines(lines, about["anchor"], shared=about["shared"])
-    if about["anchor"] is None or (chain.number, chain.digest) != (about["records"], about["head"]):
-        chain.findings.append(Finding("truncated", chain.number, "the export does not hold what it says it holds"))
-    chain.findings += check_files(files)
+    chain = check_lines(lines, about["anchor"], shared=about["shared"] is True)
+    expected = {
+        "export.json": export_document(chain, about["anchor"], shared=about["shared"] is True),
+        "keys.json": keys_document(chain.keys),
+        "artifacts.json": artifacts_document(chain.artifacts),
+    }
+    for name, document in expected.items():
+        if files[name] != canonical(document):
+            chain.findings.append(Finding("export", None, f"{name} does not say what the records say"))
+    if about["anchor"] is None:
+        chain.findings.append(Finding("anchor", None, "the export has no anchor: nothing says where the ledger ended"))
+    chain.findings += check_files(files, {digest for _, _, digest, _ in chain.artifacts})
     if earlier is not None:
         chain.findings += check_continues(read_archive(earlier)["records.jsonl"].splitlines(), lines)
     return chain

@@ -1,6 +1,7 @@
 """A page about a period: who decided what, what was registered and promoted, and whether all of it still holds."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ WORDS = {
     "retrain": "retrainings", "erasure": "erasures", "key": "keys added or revoked", "alarm": "alarms",
 }  # fmt: skip
 MOVES = ("promotion", "rollback")
+_DIGEST = re.compile("[0-9a-f]{24,}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Row:
     digest: str
     key: str | None
     findings: list[str]
+
+    @property
+    def counts(self) -> bool:
+        """Whether it tells of something done: not of an intent alone, nor of the installation's own key."""
+        return self.content.get("stage", "done") == "done" and self.content.get("action") != "installation"
 
     @property
     def shown(self) -> str:
@@ -58,19 +65,20 @@ def ledger_page(verified: Verification, since: str | None, until: str | None) ->
     environment = Environment(
         loader=PackageLoader("hematovision.ledger", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["short"] = lambda text: _DIGEST.sub(lambda found: f"{found[0][:12]}…", text)
     environment.filters["moment"] = lambda time: time[:19].replace("T", " ")
     rows = [row for row in _rows(verified) if (since or "") <= row.time and (until is None or row.time < until)]
     page = environment.get_template("report.html.j2").render(
         rows=rows,
-        counts=Counter(row.kind for row in rows),
+        counts=Counter(row.kind for row in rows if row.counts),
         words=WORDS,
         decisions=[row for row in rows if row.kind == "decision"],
-        moves=[row for row in rows if row.kind in MOVES and row.content.get("stage", "done") == "done"],
+        moves=[row for row in rows if row.kind in MOVES and row.counts],
         verdicts=[row for row in rows if row.kind == "verdict"],
-        keys=[row for row in rows if row.kind == "key"],
+        keys=[row for row in rows if row.kind == "key" and row.counts],
         alarms=[row for row in rows if row.kind in ("alarm", "erasure")],
         verified=verified,
-        people=list(verified.keys.people.values()),
+        people=list(verified.chain.keys.people.values()),
         since=since,
         until=until,
         made=now(),

@@ -133,11 +133,12 @@ class Ledger:
         if self.shared:
             query = query.where(RECORDS.c.installation == mine)
         with self.engine.connect() as connection:
-            if connection.execute(query).scalar():
-                raise HematoVisionError(
-                    f"The ledger has records, but {self.installation.anchor_path}, which says where it ends, is "
-                    f"missing: restore it from a backup. {_TAMPERED}"
-                )
+            written = connection.execute(query).scalar()
+        if written and self.installation.anchor() is None:  # another process may have made it meanwhile, before writing
+            raise HematoVisionError(
+                f"The ledger has records, but {self.installation.anchor_path}, which says where it ends, is missing: "
+                f"restore it from a backup. {_TAMPERED}"
+            )
 
     def _refuse_cut_off(self, connection: "Connection") -> None:
         anchor = self.installation.anchor()

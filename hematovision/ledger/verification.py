@@ -29,18 +29,15 @@ class Verification:
     """What was looked at, and what was found.
 
     Attributes:
-        records: number of records. head: digest of the last one, 64 zeros where there is none.
+        chain: the records gone through: their number, the digest of the last, who may sign.
         artifacts: files whose digests were measured anew.
-        keys: who may sign, and the installations.
         rows: the records that could be read, with all their fields.
         anchor: where the installation said that the ledger ends, before the records were read.
     """
 
     findings: list[Finding]
-    records: int
-    head: str
+    chain: Chain
     artifacts: int
-    keys: proof.Keys
     rows: list[dict[str, Any]]
     anchor: dict[str, Any] | None
 
@@ -71,7 +68,7 @@ def verify_ledger(
         chain.findings += check_registry(rows, registry)
     if earlier is not None:
         chain.findings += _continues(earlier, rows)
-    return Verification(chain.findings, chain.count, chain.digest, measured[0], chain.keys, rows, anchor)
+    return Verification(chain.findings, chain, measured[0], rows, anchor)
 
 
 def _anchor(ledger: Ledger) -> tuple[dict[str, Any] | None, list[Finding]]:
@@ -121,7 +118,7 @@ def _installation(ledger: Ledger, chain: Chain, *, anchored: bool) -> list[Findi
     found = _lag(ledger, chain)
     mine = _own_mark(ledger)
     expected = mine in chain.keys.installations if ledger.shared else True
-    if not anchored and expected:
+    if not anchored and expected and _anchor(ledger) == (None, []):  # it may have been made since
         found.append(Finding("anchor", None, "the anchor, which says where the ledger ends, is missing"))
     if ledger.installation.exists and mine not in chain.keys.installations and not ledger.shared:
         found.append(Finding("installation", None, "the key of this installation is not the one that wrote the ledger"))

@@ -9,6 +9,7 @@ from hematovision.home import Home
 from hematovision.ledger.agreement import RegistryFacts
 from hematovision.ledger.artifacts import inside, measure, package_files, tree_digest
 from hematovision.registry.mlflow_registry import fetch_model
+from hematovision.registry.versions import client_of
 
 PAGE = 500
 
@@ -21,10 +22,9 @@ def registry_facts(home: Home) -> RegistryFacts:
     """
     if _absent(home):
         return RegistryFacts(versions={}, aliases={})
-    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient(home.tracking_uri, home.tracking_uri)
+    client = client_of(home)
     try:
         models = _every(client.search_registered_models)
         versions = _every(client.search_model_versions)

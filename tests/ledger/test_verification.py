@@ -68,7 +68,7 @@ def measured(home: Home) -> Callable[[str], str | None]:
 def test_an_untouched_ledger_has_no_finding(home: Home, filled: Ledger) -> None:
     verified = verify_ledger(filled, measure=measured(home))
     assert verified.findings == []
-    assert (verified.records, verified.artifacts) == (20, 2)
+    assert (verified.chain.count, verified.artifacts) == (20, 2)
     assert says(open_ledger(Home(home.root / "other"), None)) == ""
 
 
