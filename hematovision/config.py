@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.versions.settings import RemoteSettings
 from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
@@ -125,6 +126,7 @@ class RunConfig(_Section):
     feedback: FeedbackSettings
     improvement: ImprovementSettings
     scheduling: SchedulingSettings
+    data_versions: RemoteSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -77,6 +77,16 @@ class Home:
         return self.root / "studies"
 
     @property
+    def data_versions(self) -> Path:
+        """Data versions whose bytes are kept, as a DVC repository."""
+        return self.root / "data-versions"
+
+    @property
+    def data_remote(self) -> Path:
+        """Where `data push` keeps them a second time, where no other remote is named."""
+        return self.root / "data-remote"
+
+    @property
     def databases(self) -> Path:
         """The sqlite files of the ledger, of feedback and of schedules, where no other database is named."""
         return self.root / "records"

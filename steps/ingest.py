@@ -19,6 +19,7 @@ from hematovision.data.store import ImageStore
 from hematovision.data.synthetic.dataset import SyntheticPlan
 from hematovision.data.validation import ValidationResult, raise_for_failures, validate_manifest
 from hematovision.data.versioning import DataVersion, manifest_version
+from hematovision.data.versions.keeping import KeptVersions
 from hematovision.home import CONFIGS, locate_home
 from hematovision.progress import progress_bar
 from hematovision.registry.chronicle import record_validation
@@ -46,10 +47,12 @@ def ingest(
     Annotated[Leakage, "leakage"],
     Annotated[DataVersion, "data_version"],
 ]:
-    """Read every picture, find duplicates, build groups."""
+    """Read every picture, find duplicates, build groups; keep what was read as a data version."""
+    home = locate_home()
+    images = ImageStore(home.images)
     prepared = preparation.prepare(
         Path(pinned.path),
-        ImageStore(locate_home().images),
+        images,
         limits=Limits(reading.max_pixels, reading.min_side),
         voc_margin=reading.voc_margin,
         duplicates=duplicates,
@@ -57,7 +60,17 @@ def ingest(
         bar=progress_bar,
     )
     version = pinned.pinned or manifest_version(prepared.manifest, pinned.path)
-    log_metadata({"accepted": len(prepared.manifest), "quarantined": len(prepared.quarantine), "version": str(version)})
+    kept = KeptVersions(home.data_versions).keep(
+        Path(pinned.path), version, prepared.manifest, images, synthetic=pinned.synthetic
+    )
+    log_metadata(
+        {
+            "accepted": len(prepared.manifest),
+            "quarantined": len(prepared.quarantine),
+            "version": str(version),
+            "data_content": kept.content,
+        }
+    )
     return prepared.manifest, prepared.quarantine, prepared.leakage, version
 
 

@@ -53,8 +53,10 @@ def write_report(
         robustness,
     )
     run = str(get_step_context().pipeline_run.id)
-    page = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
-    summary = keep_candidate(home, package, page, len(manifest), len(quarantine), cross_validation, golden, config.data)
+    drawn = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
+    summary, page = keep_candidate(
+        home, package, drawn, len(manifest), len(quarantine), cross_validation, golden, config.data
+    )
     return HTMLString(page), summary
 
 

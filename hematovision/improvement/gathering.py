@@ -157,8 +157,9 @@ def _known(base: RegisteredVersion) -> pd.DataFrame:
 
 
 def _usable(items: list[Item], specification: ModelSpecification) -> tuple[list[Item], list[dict[str, str]]]:
-    usable = [item for item in items if item.label in specification.classes]
-    strange = [item for item in items if item.label not in specification.classes]
+    latest = {item.image: item for item in items}
+    usable = [item for item in latest.values() if item.label in specification.classes]
+    strange = [item for item in latest.values() if item.label not in specification.classes]
     reason = "the champion has no class {}: a new class needs a training of its own"
     return usable, [{"path": f"feedback {item.id}", "reason": reason.format(item.label)} for item in strange]
 
