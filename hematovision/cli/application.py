@@ -6,11 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from hematovision.cli.audit_commands import audit_app, reviewers_app
-<<<<<<< HEAD
 from hematovision.cli.data_application import data_app
-=======
 from hematovision.cli.feedback_commands import feedback_app
->>>>>>> feedback
 from hematovision.cli.promotion_commands import add_promotion
 from hematovision.cli.schedule_application import schedule_app
 
@@ -24,12 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Exit codes: 0 done, 1 a failure of ours, 2 wrong usage, 3 a gate refused the data or the model.",
 )
-<<<<<<< HEAD
-for _sub_app in (data_app, reviewers_app, audit_app, schedule_app):
-=======
-data_app = typer.Typer(name="data", help="Look at, generate and verify data sets.", no_args_is_help=True)
 for _sub_app in (data_app, feedback_app, reviewers_app, audit_app, schedule_app):
->>>>>>> feedback
     app.add_typer(_sub_app)
 
 Data = Annotated[
