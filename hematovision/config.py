@@ -99,6 +99,12 @@ class RecordsSettings(_Section):
     _database_is_no_secret = field_validator("database")(refuse_password)
 
 
+class LineageSettings(_Section):
+    """How many images, predictions and feedback items an answer shows; the others are counted."""
+
+    shown: int = Field(ge=1)
+
+
 class RunConfig(_Section):
     """Everything a run depends on besides the data themselves.
 
@@ -123,6 +129,7 @@ class RunConfig(_Section):
     registry: RegistrySettings
     promotion: PromotionSettings
     records: RecordsSettings
+    lineage: LineageSettings
     feedback: FeedbackSettings
     improvement: ImprovementSettings
     scheduling: SchedulingSettings

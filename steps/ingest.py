@@ -14,7 +14,7 @@ from hematovision.data.expectations import ValidationSettings
 from hematovision.data.golden import freeze_golden
 from hematovision.data.ingestion import Limits
 from hematovision.data.leakage import Leakage, refuse_leakage
-from hematovision.data.pin import DataPin, pin, pin_embedded
+from hematovision.data.pin import DataPin, pin, pin_embedded, without
 from hematovision.data.store import ImageStore
 from hematovision.data.synthetic.dataset import SyntheticPlan
 from hematovision.data.validation import ValidationResult, raise_for_failures, validate_manifest
@@ -35,7 +35,7 @@ def pin_data(path: str, plan: SyntheticPlan, embedded: bool) -> Annotated[DataPi
             else pin(Path(path))
         )
     log_metadata({"path": pinned.path, "fingerprint": pinned.fingerprint})
-    return pinned
+    return without(pinned, ImageStore(locate_home().images).withdrawn())
 
 
 @step

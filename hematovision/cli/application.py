@@ -285,6 +285,27 @@ def ui(
     dashboards.serve(mlflow_port, zenml_port, config, as_json=json)
 
 
+@app.command()
+def lineage(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUBJECT",
+            help="A model version (NAME/VERSION, models:/…, @ALIAS), a run's id or its beginning, a data version, an "
+            "image (SHA-256 or file), a prediction's id, or any name an answer shows in brackets.",
+        ),
+    ],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the graph as a page.")] = None,
+    shown: Annotated[int | None, typer.Option("--shown", help="Images and predictions shown.", min=1)] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Say where something came from and what came of it: image, data, run, model, decision, prediction, feedback."""
+    from hematovision.cli import lineage as answer
+
+    answer.show(subject, config, html=html, shown=shown, as_json=json)
+
+
 add_promotion(app)
 
 

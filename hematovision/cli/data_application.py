@@ -111,3 +111,21 @@ def pull(version: Versions = None, config: Config = None, json: AsJson = False) 
     from hematovision.cli import data_versions
 
     data_versions.pull(version or [], config, as_json=json)
+
+
+@data_app.command()
+def erase(
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[IMAGE…]", help="SHA-256, or the file; without one, erasures cut short are finished."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option(help="Why, for the ledger; name no person: the ledger never forgets.")
+    ] = "consent withdrawn",
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Erase a withdrawn image from every store here; say which models learnt from it and what could not be reached."""
+    from hematovision.cli import erasure
+
+    erasure.erase(images or [], reason, config, as_json=json)

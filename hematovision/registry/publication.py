@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from hematovision.bill_of_materials import bill_of_materials
 from hematovision.config import RunConfig
 from hematovision.data.decoding import encode_png
 from hematovision.data.synthetic.dataset import draw_planned
@@ -20,7 +21,7 @@ from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.report import DrawnReport, render_report
 from hematovision.home import CONFIGS, Home
 from hematovision.learning.fitting import Epoch
-from hematovision.provenance import git_commit
+from hematovision.provenance import git_commit, lock_digest, provenance
 from hematovision.registry.card_facts import gather_facts
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.model_card import attach_card
@@ -173,6 +174,12 @@ def _example(config: RunConfig) -> bytes:
     return encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
 
 
+def software_documents(home: Home) -> dict[str, str]:
+    """What software made a version: the record, and the bill of everything installed."""
+    bill = bill_of_materials(home)
+    return {"provenance.json": provenance(bill).model_dump_json(indent=2), "sbom.cdx.json": bill}
+
+
 def publish(
     home: Home,
     candidate: CandidateSummary,
@@ -197,12 +204,14 @@ def publish(
         "manifest_digest": specification.manifest_digest,
         "golden_digest": specification.golden_digest,
         "git_commit": git_commit(),
+        "lock_digest": lock_digest(),
         "zenml_run": pipeline_run,
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
         **({"data_content": data.content} if data else {}),
     }
     evaluations = {
+        **software_documents(home),
         "evaluation/golden.json": golden.model_dump_json(indent=2),
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
         CONFIG: config.model_dump_json(indent=2),
