@@ -17,10 +17,10 @@ def prepare_cells(config: RunConfig, path: str, embedded: bool) -> tuple[Any, An
     """
     pinned = pin_data(path, config.synthetic, embedded)
     cells, quarantine, leakage, version = ingest(pinned, config.reading, config.duplicates)
-    validation, _ = validate(cells, config.validation, "cells")
+    validation, _ = validate(cells, version, config.validation, config.records, "cells")
     gate_data(validation, leakage, config.split.on_leakage)
     manifest = split(cells, leakage, config.split, config.seed)
-    validation, _ = validate(manifest, config.validation, "splits")
+    validation, _ = validate(manifest, version, config.validation, config.records, "splits")
     gate_data(validation, leakage, config.split.on_leakage)
     golden = freeze(manifest, version, config.split, config.seed)
     return manifest, quarantine, golden, version, pinned

@@ -16,8 +16,8 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
     """Cells to an evaluated model with its report.
 
     Returns:
-        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, errors, robustness,
-        curves: artifacts.
+        Candidate, manifest, fold outcomes, package, reference, report, cross-validation, golden evaluation, errors,
+        robustness, curves: artifacts.
     """
     manifest, quarantine, golden_folder, version, pinned = prepare_cells(config, path, embedded)
     features = extract_features(manifest, config.learning, config.reading, config.seed)
@@ -40,16 +40,35 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         config.learning,
         config.reading,
         config.trust,
+        config.records,
         config.seed,
     )
-    golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
+    return evidence_of(manifest, quarantine, golden_folder, version, features, outcomes, folds, package, curves, config)
+
+
+def evidence_of(
+    manifest: Any,
+    quarantine: Any,
+    golden_folder: Any,
+    version: Any,
+    features: Any,
+    outcomes: Any,
+    folds: Any,
+    package: Any,
+    curves: Any,
+    config: RunConfig,
+) -> tuple[Any, ...]:
+    """What is measured of a trained model, and its report; returns what `register_model` takes but the settings."""
+    golden, probabilities = evaluate_model(
+        manifest, package, golden_folder, config.evaluation, config.records, config.seed
+    )
     errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
     robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)
     report, candidate = write_report(
         manifest, quarantine, folds, golden, probabilities, errors, robustness, package, curves, version, config
     )
-    return candidate, manifest, package, reference, report, folds, golden, errors, robustness, curves
+    return candidate, manifest, outcomes, package, reference, report, folds, golden, errors, robustness, curves
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)

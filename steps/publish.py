@@ -16,8 +16,11 @@ from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.robustness import Robustness
 from hematovision.home import locate_home
 from hematovision.learning.fitting import Epoch
+from hematovision.learning.folds import FoldOutcome
+from hematovision.learning.kept_networks import NetworkStore
 from hematovision.registry.assessment import ErrorAnalysis
 from hematovision.registry.candidate_report import Candidate, candidate_report
+from hematovision.registry.fold_networks import LIST, fold_files
 from hematovision.registry.publication import CandidateSummary, RunSummary, keep_candidate, publish
 
 
@@ -50,8 +53,10 @@ def write_report(
         robustness,
     )
     run = str(get_step_context().pipeline_run.id)
-    page = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
-    summary = keep_candidate(home, package, page, len(manifest), len(quarantine), cross_validation, golden, config.data)
+    drawn = candidate_report(candidate, config, ImageStore(home.images), pipeline_run=run)
+    summary, page = keep_candidate(
+        home, package, drawn, len(manifest), len(quarantine), cross_validation, golden, config.data
+    )
     return HTMLString(page), summary
 
 
@@ -59,6 +64,7 @@ def write_report(
 def register_model(
     candidate: CandidateSummary,
     manifest: pd.DataFrame,
+    outcomes: list[FoldOutcome],
     package: Path,
     reference: Path,
     report: HTMLString,
@@ -70,14 +76,17 @@ def register_model(
     config: RunConfig,
 ) -> Annotated[RunSummary, "summary"]:
     """Register the model version and give it the alias `challenger`."""
+    home = locate_home()
+    listed, files = fold_files(outcomes, NetworkStore(home.networks))
     summary = publish(
-        locate_home(),
+        home,
         candidate,
         package,
         reference,
         {
             "report.html": str(report),
             "data/manifest.csv": manifest.to_csv(index=False),
+            LIST: listed,
             "evaluation/slices.json": errors.model_dump_json(indent=2),
             "evaluation/robustness.json": robustness.model_dump_json(indent=2),
         },
@@ -85,6 +94,7 @@ def register_model(
         golden,
         curves,
         config,
+        files=files,
         pipeline_run=str(get_step_context().pipeline_run.id),
     )
     log_metadata({"model": summary.model.uri, "mlflow_run": summary.model.run_id})

@@ -17,7 +17,8 @@ def interval(figure: Mapping[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-def _facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
+def facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
+    """A short table of names and words under a title."""
     table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
@@ -51,7 +52,7 @@ def show_run(console: Console, document: Mapping[str, Any]) -> None:
         "model": f"{escape(model['name'])} version {model['version']}, alias challenger",
         "time": f"{document['seconds']:.0f} s",
     }
-    _facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
+    facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
     console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
     console.print(
         f"Classify  hematovision predict --model {model['uri']} IMAGE…", soft_wrap=True, markup=False, highlight=False
@@ -62,7 +63,7 @@ def show_run(console: Console, document: Mapping[str, Any]) -> None:
 
 def show_candidate(console: Console, document: Mapping[str, Any]) -> None:
     """The table `train` ends with."""
-    _facts(console, "A candidate is trained, not registered (95 % intervals in brackets)", _evidence(document))
+    facts(console, "A candidate is trained, not registered (95 % intervals in brackets)", _evidence(document))
     console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
     console.print("Next      hematovision register, with the same options", highlight=False)
     console.print(NOT_A_DEVICE, style="dim")
@@ -198,7 +199,7 @@ def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
         "macro-F1": interval(document["macro_f1"]),
         **_trust(document["trust"]),
     }
-    _facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
+    facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
     table = Table()
     for name in ("class", "n", "precision", "recall", "F1"):
         table.add_column(name, justify="left" if name == "class" else "right")

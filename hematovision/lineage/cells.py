@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hematovision.data.golden import golden_digest
+from hematovision.data.golden import golden_part, rows_digest
 from hematovision.data.manifest import GOLDEN, check_columns, manifest_digest
 from hematovision.database import database_url, open_database, writing
 from hematovision.errors import HematoVisionError
@@ -20,7 +20,7 @@ _COLUMNS = ("sha256", "label", "split")
 
 def cells_digest(manifest: pd.DataFrame) -> str:
     """What a split manifest is called: its digest and that of its golden set."""
-    return f"{manifest_digest(manifest)}-{golden_digest(manifest)}"
+    return f"{manifest_digest(manifest)}-{rows_digest(golden_part(manifest))}"
 
 
 class CellIndex:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert, select
 
-from hematovision.data.golden import golden_digest
+from hematovision.data.golden import golden_part, rows_digest
 from hematovision.data.ingestion import Limits, read_source
 from hematovision.data.manifest import manifest_digest
 from hematovision.data.pin import pin, without
@@ -63,7 +63,7 @@ def world(tmp_path: Path) -> World:
 
 def _candidate(folder: Path, table: pd.DataFrame) -> None:
     (folder / "package").mkdir(parents=True)
-    digests = {"manifest_digest": manifest_digest(table), "golden_digest": golden_digest(table)}
+    digests = {"manifest_digest": manifest_digest(table), "golden_digest": rows_digest(golden_part(table))}
     (folder / "package" / "spec.json").write_text(json.dumps(digests))
     (folder / "report.html").write_text(PAGE)
 
