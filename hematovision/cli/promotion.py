@@ -1,11 +1,10 @@
 """`review`, `promote`, `rollback`, `webhooks`: what people decide, and what follows from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hematovision.cli.output import command
-from hematovision.cli.own_key import load_own_key
+from hematovision.cli.output import Output, command
 from hematovision.cli.promotion_tables import (
     show_decision,
     show_deliveries,
@@ -19,7 +18,7 @@ from hematovision.cli.promotion_tables import (
 if TYPE_CHECKING:
     from hematovision.config import RunConfig
     from hematovision.home import Home
-    from hematovision.promotion.decisions import Action
+    from hematovision.promotion.decisions import Action, SignedDecision
     from hematovision.promotion.policy import PromotionPolicy
     from hematovision.promotion.review import Review
     from hematovision.promotion.standing import Standing
@@ -88,24 +87,31 @@ def decide(
     purpose: str | None = None,
     gate: str | None = None,
     key: Path | None,
-    run: str | None = None,
+    to_run: bool = False,
     as_json: bool,
 ) -> None:
     """Sign a decision and record it, or hand it to a pipeline run that waits for it."""
     with command(as_json) as output:
+        from hematovision.cli.own_key import load_own_key
+
         private_key = load_own_key(key)
         review = _review(model, config)
         signed = review.sign(private_key, action, reason=reason, role=role, purpose=purpose, gate=gate)
-        if run is not None:
-            from pipelines.sign_off import hand_over
-
-            hand_over(run, signed)
-            document: Mapping[str, Any] = {"run": run, "signed": signed.model_dump(mode="json")}
-            output.result(document, lambda console, _: console.print(f"Handed to run {run}, which records it."))
+        if to_run:
+            _hand_over(output, review, signed)
             return
         decision, standing = review.record(signed)
         told = {"decision": decision.model_dump(mode="json"), "standing": _as_document(standing)}
         output.result(told, show_decision)
+
+
+def _hand_over(output: Output, review: "Review", signed: "SignedDecision") -> None:
+    from pipelines.sign_off import hand_over
+
+    review.refuse(signed)
+    run = hand_over(signed)
+    document = {"run": run, "signed": signed.model_dump(mode="json")}
+    output.result(document, lambda console, _: console.print(f"Handed to run {run}, which records it."))
 
 
 def promote(model: str, config: Path | None, *, restore: bool, wait: int | None, as_json: bool) -> None:
@@ -122,11 +128,35 @@ def promote(model: str, config: Path | None, *, restore: bool, wait: int | None,
             return
         version = named_version(home, model, settings.registry.model_name)
         if wait is not None:
-            from pipelines.sign_off import await_sign_off
+            _promote_in_run(settings, version.label, wait)
+            output.result(_last_move(home, version.name, database), show_moved)
+            return
+        output.result(_moved(champion.promote(home, version, policy, database=database)), show_moved)
 
-            await_sign_off(settings, version.label, seconds=wait)
-        moved = champion.promote(home, version, policy, database=database)
-        output.result(_moved(moved), show_moved)
+
+def _promote_in_run(settings: "RunConfig", model: str, seconds: int) -> None:
+    """Refused decisions are in the run; a run in which nobody decided in time is left paused."""
+    from hematovision.errors import GateRefused
+    from pipelines.execution import execute
+    from pipelines.promotion import promotion_pipeline
+
+    finished = execute(promotion_pipeline, config=settings, model=model, seconds=seconds)
+    if not finished.has("promote_version"):
+        raise GateRefused(
+            f"Nobody decided on {model} in {seconds} seconds; what was decided before is recorded. The run "
+            f"{finished.run.name} is {finished.run.status}; start another with `hematovision promote {model} --wait`."
+        )
+
+
+def _last_move(home: "Home", name: str, database: str | None) -> dict[str, Any]:
+    from hematovision.ledger import open_ledger
+    from hematovision.promotion.moves import read_history
+
+    last = read_history(open_ledger(home, database), name).last
+    content = dict(last.content) if last else {}
+    told = {key: content.get(key) for key in ("model_digest", "verdict_digest", "decisions", "overridden", "before")}
+    kind, number = (last.kind, last.number) if last else (None, None)
+    return {"name": name, "kind": kind, "champion": content.get("after"), "record": number, **told}
 
 
 def _moved(moved: Any) -> dict[str, Any]:
@@ -146,6 +176,7 @@ def rollback(
 ) -> None:
     """Make the former champion the champion again."""
     with command(as_json) as output:
+        from hematovision.cli.own_key import load_own_key
         from hematovision.ledger import open_ledger
         from hematovision.promotion import champion
         from hematovision.promotion.moves import read_history

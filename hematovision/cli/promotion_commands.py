@@ -24,9 +24,8 @@ Key = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", help="Your private key; without it $HEMATOVISION_KEY, then your own folder."),
 ]
-Run = Annotated[
-    str | None,
-    typer.Option("--run", metavar="ID", help="Hand the signed decision to this pipeline run, which waits for it."),
+ToRun = Annotated[
+    bool, typer.Option("--to-run", help="Hand the signed decision to the pipeline run that waits for it.")
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Of the registered model; without it, the configured one.")]
 
@@ -56,7 +55,7 @@ def approve(
         str | None, typer.Option("--for", metavar="PURPOSE", help="Ends “I approve this version for …”.")
     ] = None,
     key: Key = None,
-    run: Run = None,
+    to_run: ToRun = False,
     config: Config = None,
     json: AsJson = False,
 ) -> None:
@@ -64,7 +63,7 @@ def approve(
     from hematovision.cli import promotion
 
     promotion.decide(
-        "approve", model, config, reason=reason, role=role, purpose=purpose, key=key, run=run, as_json=json
+        "approve", model, config, reason=reason, role=role, purpose=purpose, key=key, to_run=to_run, as_json=json
     )
 
 
@@ -74,14 +73,14 @@ def reject(
     model: Version = "challenger",
     role: Role = None,
     key: Key = None,
-    run: Run = None,
+    to_run: ToRun = False,
     config: Config = None,
     json: AsJson = False,
 ) -> None:
     """Sign that a version may not serve; that is final."""
     from hematovision.cli import promotion
 
-    promotion.decide("reject", model, config, reason=reason, role=role, key=key, run=run, as_json=json)
+    promotion.decide("reject", model, config, reason=reason, role=role, key=key, to_run=to_run, as_json=json)
 
 
 @review_app.command()

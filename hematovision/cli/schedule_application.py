@@ -90,7 +90,7 @@ def pause(name: Name, config: Config = None, json: AsJson = False) -> None:
     """Start nothing more of a schedule; a run under way goes on."""
     from hematovision.cli import schedules
 
-    schedules.pause(name, config, as_json=json)
+    schedules.pause_one(name, config, as_json=json)
 
 
 @schedule_app.command()
@@ -98,7 +98,7 @@ def resume(name: Name, config: Config = None, json: AsJson = False) -> None:
     """Go on with a schedule from now on; what fell into the pause is left out."""
     from hematovision.cli import schedules
 
-    schedules.resume(name, config, as_json=json)
+    schedules.resume_one(name, config, as_json=json)
 
 
 @schedule_app.command()
@@ -106,7 +106,7 @@ def remove(name: Name, config: Config = None, json: AsJson = False) -> None:
     """Take a schedule away; a run under way goes on, the history stays."""
     from hematovision.cli import schedules
 
-    schedules.remove(name, config, as_json=json)
+    schedules.remove_one(name, config, as_json=json)
 
 
 @schedule_app.command(name="run-now")

@@ -8,10 +8,17 @@ from typer.main import get_command
 
 from hematovision.errors import UsageError
 
+UNENDING = "it runs until it is stopped: let the system keep it"
+A_PERSON = "a person decides that, each time"
 NEVER_SCHEDULED = {
     "schedule": "a schedule does not change schedules",
-    "ui": "it runs until it is stopped",
-    "serve": "it runs until it is stopped: let the system keep it (infra/systemd)",
+    "ui": UNENDING,
+    "serve": UNENDING,
+    "review": A_PERSON,
+    "reviewers": A_PERSON,
+    "keys": A_PERSON,
+    "promote": A_PERSON,
+    "rollback": A_PERSON,
 }
 
 

@@ -17,39 +17,59 @@ def questions(config: Any) -> Questions:
 
 def accepted_feedback(config: Any, limit: float, since: datetime | None) -> Finding:
     """Whether enough corrections were accepted since a schedule's last good run began."""
+    from hematovision.data.ingestion import Limits
     from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
 
-    home = locate_home()
-    items = open_feedback(home, config.records.database, home.images).items(state="accepted")
-    count = sum(1 for item in items if since is None or datetime.fromisoformat(str(item.time)) > since)
-    return Finding(count >= limit, f"{count} of {limit:g} corrections accepted since the last run")
+    store = open_feedback(
+        locate_home(),
+        config.records.database,
+        config.feedback.pictures,
+        settings=config.feedback,
+        duplicates=config.duplicates,
+        limits=Limits(config.reading.max_pixels, config.reading.min_side),
+    )
+    count = len(store.items(state="accepted", since=since))
+    return Finding(count >= limit, f"{count} of {limit:g} corrections accepted {_since(since)}")
+
+
+def _since(since: datetime | None) -> str:
+    return "so far" if since is None else f"since {since.isoformat(timespec='seconds')}"
 
 
 def drift_alarm(config: Any, since: datetime | None) -> Finding:
-    """Whether the newest alarm was raised, not cleared, and later than a schedule's last good run began."""
+    """Whether the newest drift alarm was raised, not cleared, and later than a schedule's last good run began.
+
+    Read from the ledger: records of kind `alarm` whose content has `what: drift` and `state: raised` or `cleared`.
+    """
     from hematovision.home import locate_home
     from hematovision.ledger import open_ledger
 
-    ledger = open_ledger(locate_home(), config.records.database)
-    newest = max(ledger.records(kind="alarm"), key=lambda record: record.number, default=None)
+    alarms = open_ledger(locate_home(), config.records.database).records(kind="alarm")
+    newest = max(
+        (record for record in alarms if record.content.get("what") == "drift"),
+        key=lambda record: record.number,
+        default=None,
+    )
     if newest is None:
         return Finding(False, "no drift alarm was ever raised")
-    raised, told = newest.content.get("state") == "raised", f"{newest.subject} at {newest.time}"
-    if not raised:
-        return Finding(False, f"the last drift alarm was cleared: {told}")
+    told = f"drift alarm {newest.content.get('state')} for {newest.subject} at {newest.time}"
+    if newest.content.get("state") != "raised":
+        return Finding(False, f"none stands; the last: {told}")
     if since is not None and datetime.fromisoformat(newest.time) <= since:
-        return Finding(False, f"the last drift alarm is older than the last run: {told}")
-    return Finding(True, f"drift alarm: {told}")
+        return Finding(False, f"none since the last run; the last: {told}")
+    return Finding(True, told)
 
 
 def champion_older_than(config: Any, days: float, now: datetime) -> Finding:
-    """Whether the version behind the alias `champion` was registered more than so many days ago."""
+    """Whether the champion that registry and ledger agree on was registered more than so many days ago."""
     from hematovision.home import locate_home
-    from hematovision.registry.mlflow_registry import version_behind
+    from hematovision.promotion.champion import champion
+    from hematovision.registry.versions import registered_at
 
-    champion = version_behind(locate_home(), config.registry.model_name, "champion")
-    if champion is None:
-        return Finding(False, f"{config.registry.model_name} has no champion")
-    age = (now - champion.created).total_seconds() / 86_400
-    return Finding(age > days, f"champion version {champion.version} is {age:.1f} days old, limit {days:g}")
+    home, name = locate_home(), config.registry.model_name
+    version = champion(home, name, database=config.records.database)
+    if version is None:
+        return Finding(False, f"{name} has no champion")
+    age = (now - registered_at(home, name, version)).total_seconds() / 86_400
+    return Finding(age > days, f"champion {name}/{version} is {age:.1f} days old, limit {days:g}")

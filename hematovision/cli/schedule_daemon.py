@@ -12,10 +12,10 @@ import typer
 from hematovision.cli.output import command
 from hematovision.cli.schedule_tables import show_firing, show_health
 from hematovision.cli.schedules import opened
-from hematovision.errors import HematoVisionError
+from hematovision.errors import HematoVisionError, UsageError
 
 # -P: a folder that happens to hold a module of ours is not imported from.
-PROGRAM = [sys.executable, "-P", "-c", "from hematovision.cli import main; main()"]
+PROGRAM = [sys.executable, "-P", "-m", "hematovision"]
 
 
 def _now() -> datetime:
@@ -77,10 +77,13 @@ def run_now(name: str, config: Path | None, *, as_json: bool) -> None:
     with command(as_json) as output:
         from hematovision.scheduling.firings import Firings
         from hematovision.scheduling.health import daemons
+        from hematovision.scheduling.schedule import shown_command
 
         settings, store = opened(config)
         firings = Firings(store.engine, settings.scheduling)
         schedule = store.get(name)
+        if schedule.engine == "zenml":
+            raise UsageError(f"The orchestrator keeps {name!r}; run {shown_command(schedule.command)} on its stack.")
         alive = any(daemon.alive for daemon in daemons(store.engine, settings.scheduling, _now()))
         firing = firings.ask_for(schedule, _now())
         if not alive:
@@ -88,7 +91,8 @@ def run_now(name: str, config: Path | None, *, as_json: bool) -> None:
         ended = firings.get(firing.id)
         output.result({"firing": ended.model_dump(mode="json"), "by_daemon": alive}, show_firing)
         if not alive and ended.state != "done":
-            raise HematoVisionError(f"{name!r} is {ended.state}: {ended.reason}.")
+            again = "; a daemon would try it again" if ended.state == "waiting" else ""
+            raise HematoVisionError(f"{name!r} is {ended.state}: {ended.reason}{again}.")
 
 
 def _see_through(daemon: Any, number: str, pause: float) -> None:

@@ -67,6 +67,8 @@ def add(
     """Check a schedule whole, then keep it."""
     with command(as_json) as output:
         from hematovision.cli.schedule_command import check_command
+        from hematovision.cli.schedule_orchestrator import ZenmlOrchestrator
+        from hematovision.scheduling import engines
 
         check_command(words)
         if (cron is None) == (every is None):
@@ -81,7 +83,7 @@ def add(
             "retries": settings.scheduling.retries if retries is None else retries,
             "engine": engine,
         }
-        schedule = store.add(_schedule(name, words, rule, given))
+        schedule = engines.add(store, _schedule(name, words, rule, given), ZenmlOrchestrator())
         output.result({"schedule": described(schedule)}, show_schedule)
 
 
@@ -106,22 +108,32 @@ def list_all(config: Path | None, *, as_json: bool) -> None:
         output.result({"schedules": rows}, show_schedules)
 
 
-def pause(name: str, config: Path | None, *, as_json: bool) -> None:
+def pause_one(name: str, config: Path | None, *, as_json: bool) -> None:
     """Stop firing."""
     with command(as_json) as output:
-        output.result({"schedule": described(opened(config)[1].pause(name))}, show_schedule)
+        from hematovision.cli.schedule_orchestrator import ZenmlOrchestrator
+        from hematovision.scheduling.engines import pause
+
+        output.result({"schedule": described(pause(opened(config)[1], name, ZenmlOrchestrator()))}, show_schedule)
 
 
-def resume(name: str, config: Path | None, *, as_json: bool) -> None:
+def resume_one(name: str, config: Path | None, *, as_json: bool) -> None:
     """Fire again."""
     with command(as_json) as output:
-        output.result({"schedule": described(opened(config)[1].resume(name, datetime.now(UTC)))}, show_schedule)
+        from hematovision.cli.schedule_orchestrator import ZenmlOrchestrator
+        from hematovision.scheduling.engines import resume
+
+        schedule = resume(opened(config)[1], name, datetime.now(UTC), ZenmlOrchestrator())
+        output.result({"schedule": described(schedule)}, show_schedule)
 
 
-def remove(name: str, config: Path | None, *, as_json: bool) -> None:
+def remove_one(name: str, config: Path | None, *, as_json: bool) -> None:
     """Take away."""
     with command(as_json) as output:
-        schedule = opened(config)[1].remove(name, datetime.now(UTC))
+        from hematovision.cli.schedule_orchestrator import ZenmlOrchestrator
+        from hematovision.scheduling.engines import remove
+
+        schedule = remove(opened(config)[1], name, datetime.now(UTC), ZenmlOrchestrator())
         output.result({"removed": described(schedule)}, show_schedule)
 
 

@@ -12,7 +12,7 @@ from hematovision.promotion.moves import History, read_history
 from hematovision.promotion.policy import PromotionPolicy
 from hematovision.promotion.reviewed import ReviewedVersion, read_reviewed
 from hematovision.promotion.rules import allowed_roles
-from hematovision.promotion.standing import Standing, record_decision, standing_of, standing_tags
+from hematovision.promotion.standing import Standing, record_decision, refuse_decision, standing_of, standing_tags
 from hematovision.registry.catalogue import set_tags
 from hematovision.registry.versions import RegisteredVersion, requester
 from hematovision.registry.webhooks import tell_tag_set
@@ -91,6 +91,14 @@ class Review:
         """
         decision = record_decision(self.ledger, signed, self.reviewed, self.policy, self.history)
         return decision, self.publish()
+
+    def refuse(self, signed: SignedDecision) -> None:
+        """Say that a decision would not count, before it travels.
+
+        Raises:
+            GateRefused: with the reason.
+        """
+        refuse_decision(self.ledger, signed, self.reviewed, self.policy, self.history)
 
     def publish(self) -> Standing:
         """Bring the tags that MLflow's page shows up to date with the ledger."""

@@ -36,6 +36,7 @@ class Standing(BaseModel):
         decisions: those that count, in order. discounted: the others.
         overridden: failed gates that somebody answers for.
         missing: what has to happen before it may be promoted, in words; nothing where it may.
+        waits_for_people: whether decisions alone can bring what is missing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +53,7 @@ class Standing(BaseModel):
     decisions: list[Decision]
     discounted: list[Discounted]
     missing: list[str]
+    waits_for_people: bool
 
     def of(self, action: Action) -> list[Decision]:
         """The decisions of one kind that count."""
@@ -75,7 +77,10 @@ def weigh(
             discounted.append(Discounted(number=record.number, actor=record.actor, why=str(why)))
         else:
             counted.append(_decision(record, signed))
-    missing = [*_missing_from_gates(reviewed, policy, counted, history), *_missing_from_people(policy, counted)]
+    verdicts = _missing_verdict(reviewed, policy, history)
+    from_people = [*_missing_overrides(reviewed, policy, counted), *_missing_approvals(policy, counted)]
+    missing = [*verdicts, *from_people]
+    rejected = any(one.content.action == "reject" for one in counted)
     return Standing(
         model=reviewed.model,
         state=_state(reviewed, counted, missing, history),
@@ -89,6 +94,7 @@ def weigh(
         decisions=counted,
         discounted=discounted,
         missing=missing,
+        waits_for_people=bool(from_people) and not verdicts and not rejected,
     )
 
 
@@ -127,18 +133,11 @@ def _decision(record: Record, signed: SignedDecision) -> Decision:
     )
 
 
-def _missing_from_gates(
-    reviewed: ReviewedVersion, policy: PromotionPolicy, counted: list[Decision], history: History
-) -> list[str]:
+def _missing_verdict(reviewed: ReviewedVersion, policy: PromotionPolicy, history: History) -> list[str]:
     verdict = reviewed.verdict
     if verdict is None:
         return ["a verdict of the gates"]
-    missing = [
-        f"an override of the failed gate {gate} by a {' or '.join(policy.review.override_roles) or 'nobody'}, "
-        "or a model that passes it"
-        for gate in reviewed.failed_gates
-        if gate not in overridden(counted)
-    ]
+    missing = []
     if verdict.policy_digest != policy.digest:
         missing.append("a new verdict: the limits of the policy have changed since it was judged")
     against = verdict.champion.rpartition("/")[2] if verdict.champion else None
@@ -148,7 +147,13 @@ def _missing_from_gates(
     return missing
 
 
-def _missing_from_people(policy: PromotionPolicy, counted: list[Decision]) -> list[str]:
+def _missing_overrides(reviewed: ReviewedVersion, policy: PromotionPolicy, counted: list[Decision]) -> list[str]:
+    who = " or ".join(policy.review.override_roles) or "nobody"
+    still = [gate for gate in reviewed.failed_gates if gate not in overridden(counted)]
+    return [f"an override of the failed gate {gate} by a {who}, or a model that passes it" for gate in still]
+
+
+def _missing_approvals(policy: PromotionPolicy, counted: list[Decision]) -> list[str]:
     rejected = [decision.content for decision in counted if decision.content.action == "reject"]
     if rejected:
         return [f"another version: {rejected[0].name} rejected this one ({rejected[0].reason})"]
@@ -168,6 +173,20 @@ def standing_of(ledger: Ledger, reviewed: ReviewedVersion, policy: PromotionPoli
     return weigh(records, reviewed, policy, reviewers(ledger), history)
 
 
+def refuse_decision(
+    ledger: Ledger, signed: SignedDecision, reviewed: ReviewedVersion, policy: PromotionPolicy, history: History
+) -> None:
+    """Do nothing where a decision counts.
+
+    Raises:
+        GateRefused: it does not, saying why.
+    """
+    earlier = standing_of(ledger, reviewed, policy, history).decisions
+    why = objection(Case(signed, reviewed, policy.review, reviewers(ledger), earlier))
+    if why is not None:
+        raise GateRefused(f"This {signed.content.action} of {reviewed.model} does not count: {why}.")
+
+
 def record_decision(
     ledger: Ledger, signed: SignedDecision, reviewed: ReviewedVersion, policy: PromotionPolicy, history: History
 ) -> Decision:
@@ -176,10 +195,7 @@ def record_decision(
     Raises:
         GateRefused: the decision does not count, saying why; nothing is written.
     """
-    earlier = standing_of(ledger, reviewed, policy, history).decisions
-    why = objection(Case(signed, reviewed, policy.review, reviewers(ledger), earlier))
-    if why is not None:
-        raise GateRefused(f"This {signed.content.action} of {reviewed.model} does not count: {why}.")
+    refuse_decision(ledger, signed, reviewed, policy, history)
     record = ledger.append(
         DECISION,
         signed.subject,

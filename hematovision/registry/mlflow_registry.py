@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -139,30 +138,6 @@ def register(
         finish(client, registered)
         client.set_registered_model_alias(name, CHALLENGER, created.version)
     return registered
-
-
-@dataclass(frozen=True)
-class AliasedVersion:
-    """The version an alias stands for, and when it was registered."""
-
-    version: str
-    created: datetime
-
-
-def version_behind(home: Home, name: str, alias: str) -> AliasedVersion | None:
-    """What an alias of a registered model stands for; None where there is no such model or alias."""
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException, RestException
-    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
-
-    logging.getLogger("alembic").setLevel(logging.ERROR)
-    try:
-        found = MlflowClient(home.tracking_uri, home.tracking_uri).get_model_version_by_alias(name, alias)
-    except (MlflowException, RestException) as error:
-        if error.error_code in [ErrorCode.Name(code) for code in (RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE)]:
-            return None
-        raise HematoVisionError(f"The registry at {home.tracking_uri} does not answer: {error.message}") from error
-    return AliasedVersion(str(found.version), datetime.fromtimestamp(found.creation_timestamp / 1000, UTC))
 
 
 def fetch_model(home: Home, uri: str) -> Path:

@@ -6,6 +6,7 @@ import pwd
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,21 @@ def aliased(home: Home, name: str, alias: str) -> str | None:
             return None
         raise
     return None if found is None else str(found)
+
+
+def registered_at(home: Home, name: str, version: str) -> datetime:
+    """When a version was registered, in UTC.
+
+    Raises:
+        UsageError: the registry has no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client_of(home).get_model_version(name, version)
+    except MlflowException as error:
+        raise UsageError(f"models:/{name}/{version} is not in the registry at {home.tracking_uri}.") from error
+    return datetime.fromtimestamp(found.creation_timestamp / 1000, UTC)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from hematovision.scheduling.firings import Firings, Outcome
+from hematovision.scheduling.firings import Firings
 from hematovision.scheduling.health import register_daemon, unregister_daemon
+from hematovision.scheduling.outcome import Outcome, forget_note
 from hematovision.scheduling.processes import process
 from hematovision.scheduling.run import Clock
 from hematovision.scheduling.schedule import Firing, Schedule
@@ -117,6 +118,7 @@ class Daemon:
 
     def _forget(self, schedule: Schedule) -> None:
         for old in self.firings.forget_old(schedule):
+            forget_note(old.log)
             if old.log:
                 Path(old.log).unlink(missing_ok=True)
 

@@ -4,14 +4,14 @@ Every change names the state it changes, in a transaction that is the only one w
 one that came too late are the same to it. An attempt holds a token; with the next attempt it loses its say.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hematovision.database import writing
 from hematovision.errors import UsageError
+from hematovision.scheduling.outcome import Outcome, forget_note, noted_end
 from hematovision.scheduling.processes import Process
 from hematovision.scheduling.schedule import OPEN, Firing, Schedule, State, utc_text
 from hematovision.scheduling.settings import SchedulingSettings
@@ -19,28 +19,14 @@ from hematovision.scheduling.store import schedule_of
 from hematovision.scheduling.tables import FIRINGS, SCHEDULES
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, RowMapping
 
 MOST_COUNTED = 1000  # due times a catch-up counts one by one
 UNDER_WAY: tuple[State, ...] = ("starting", "running")
 NOBODY: dict[str, Any] = dict.fromkeys(("token", "machine", "pid", "started", "job_pid", "job_started", "beat"))
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended.
-
-    Attributes:
-        kind: `failed` may be tried again; `hopeless` failed and would again; `stopped` was asked to end and counts
-            for nothing.
-    """
-
-    kind: Literal["done", "failed", "hopeless", "refused", "skipped", "stopped"]
-    reason: str | None = None
-    exit_code: int | None = None
-
-
-def _firing(row: Mapping[str, Any]) -> Firing:
+def _firing(row: "RowMapping") -> Firing:
     return Firing.model_validate(dict(row))
 
 
@@ -215,6 +201,7 @@ class Firings:
                 Process(firing.machine, firing.job_pid, firing.job_started).end_group()
             ended = self.conclude(firing.id, firing.token or "", outcome, now, (firing.state,))
             found += [ended] if ended else []
+            forget_note(firing.log)
         return found
 
     def _lost(self, firing: Firing, now: datetime) -> Outcome | None:
@@ -223,7 +210,8 @@ class Firings:
         if holder.here and not holder.lives():
             if firing.state == "starting":
                 return Outcome("stopped", "the daemon that was starting it is gone")
-            return Outcome("failed", "its process was killed before it could say how the command ended")
+            lost = Outcome("failed", "its process was killed before it could say how the command ended")
+            return noted_end(firing.log, firing.token or "") or lost
         if silent and (firing.state == "starting" or not holder.here):
             return Outcome("failed", f"nothing was heard of it for {self._settings.lease_seconds:g} s")
         return None
@@ -269,6 +257,6 @@ class Firings:
         return _firing(connection.execute(FIRINGS.select().where(FIRINGS.c.id == number)).mappings().one())
 
     @staticmethod
-    def _open(connection: "Connection", schedule: Schedule) -> Mapping[str, Any] | None:
+    def _open(connection: "Connection", schedule: Schedule) -> "RowMapping | None":
         same = (FIRINGS.c.schedule_id == schedule.id) & FIRINGS.c.state.in_(OPEN)
         return connection.execute(FIRINGS.select().where(same)).mappings().first()

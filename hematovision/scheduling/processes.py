@@ -2,8 +2,10 @@
 
 import os
 import platform
+import select
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -80,3 +82,18 @@ def process(pid: int) -> Process:
     if since is None:
         raise ProcessLookupError(f"no process {pid}")
     return Process(this_machine(), pid, since)
+
+
+def wait_for_end(child: int, seconds: float) -> None:
+    """Sleep until a child ends, and no longer than so many seconds; its exit code is left for the caller to collect."""
+    if not hasattr(os, "pidfd_open"):
+        time.sleep(min(seconds, 0.05))
+        return
+    try:
+        handle = os.pidfd_open(child)
+    except ProcessLookupError:
+        return
+    try:
+        select.select([handle], [], [], seconds)
+    finally:
+        os.close(handle)

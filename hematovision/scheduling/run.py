@@ -14,14 +14,15 @@ from typing import IO, Protocol
 
 from hematovision.errors import HematoVisionError
 from hematovision.scheduling.conditions import Questions, ask
-from hematovision.scheduling.firings import Firings, Outcome
-from hematovision.scheduling.processes import Process, process
+from hematovision.scheduling.firings import Firings
+from hematovision.scheduling.outcome import Outcome, forget_note, note_end, outcome_of
+from hematovision.scheduling.processes import Process, process, wait_for_end
 from hematovision.scheduling.schedule import Firing, Schedule, shown_command
 from hematovision.scheduling.settings import SchedulingSettings
 from hematovision.scheduling.store import ScheduleStore
 
 Clock = Callable[[], datetime]
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 GATE = Path(__file__).with_name("gate.py")
 
 
@@ -46,7 +47,7 @@ class GatedCommand:
     def __init__(self, command: Sequence[str], log: Path, folder: str, environment: Mapping[str, str]) -> None:
         with log.open("ab") as stream:
             self._popen: subprocess.Popen[bytes] = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(GATE), *command],
+                [sys.executable, "-I", "-S", str(GATE), str(os.getpid()), *command],
                 stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=stream,
@@ -68,10 +69,8 @@ class GatedCommand:
 
     def wait(self, seconds: float) -> int | None:
         """Its exit code once it has ended."""
-        try:
-            return self._popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
+        wait_for_end(self.pid, seconds)
+        return self._popen.poll()
 
 
 @dataclass
@@ -103,7 +102,9 @@ class Keeper:
         if firing is None:
             return None
         outcome = self._attempt(firings, firing, token, log)
-        return self._conclude(firings, number, token, outcome) if outcome else None
+        ended = self._conclude(firings, number, token, outcome) if outcome else None
+        forget_note(str(log))
+        return ended
 
     def _conclude(self, firings: Firings, number: str, token: str, outcome: Outcome) -> Firing | None:
         """Write down how it ended, with patience: work that is done shall not be done again for a busy database."""
@@ -146,7 +147,7 @@ class Keeper:
             held.end_group()
             return None
         job.go()
-        return self._keep(firings, firing, token, job, held)
+        return self._keep(firings, firing, token, job, held, log)
 
     def _refused(self, firings: Firings, firing: Firing, schedule: Schedule) -> str | None:
         if firing.cause == "person":
@@ -162,7 +163,7 @@ class Keeper:
                 f"{self.clock().isoformat(timespec='seconds')}: {shown_command(schedule.command)}\n"
             )
 
-    def _keep(self, firings: Firings, firing: Firing, token: str, job: Job, held: Process) -> Outcome | None:
+    def _keep(self, firings: Firings, firing: Firing, token: str, job: Job, held: Process, log: Path) -> Outcome | None:
         """Wait for the command, beating; end it where it may not go on."""
         begun = heard = time.monotonic()
         while (code := job.wait(self.look_seconds)) is None:
@@ -179,7 +180,8 @@ class Keeper:
                     held.end_group()  # by now somebody else may have been given it
                     return None
                 heard = now if beaten else heard
-        return _outcome(code)
+        note_end(str(log), token, code)
+        return outcome_of(code)
 
     def _beat(self, firings: Firings, firing: Firing, token: str) -> bool | None:
         """Whether the attempt still has its say; None where the database cannot be reached."""
@@ -203,16 +205,3 @@ def _end(job: Job, held: Process, patience: float) -> None:
         pass
     held.end_group()
     job.wait(patience)
-
-
-def _outcome(code: int) -> Outcome:
-    """The exit codes of `hematovision`; see its --help."""
-    if code == 0:
-        return Outcome("done", None, 0)
-    if code == 2:
-        return Outcome("hopeless", "wrong usage: the log says what", code)
-    if code == 3:
-        return Outcome("refused", "a gate refused the data or the model: the log says why", code)
-    if code < 0:
-        return Outcome("failed", f"the command was ended by signal {-code} ({signal.strsignal(-code)})", code)
-    return Outcome("failed", f"the command failed with exit code {code}: the log says why", code)

@@ -1,7 +1,6 @@
 """Where schedules are kept: added, paused, resumed, removed, durable before a call returns."""
 
 import json
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,10 @@ from hematovision.scheduling.schedule import OPEN, Schedule, utc_text
 from hematovision.scheduling.tables import FIRINGS, METADATA, SCHEDULES
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Engine, RowMapping
 
 
-def schedule_of(row: Mapping[str, Any]) -> Schedule:
+def schedule_of(row: "RowMapping") -> Schedule:
     """A row as a schedule."""
     return Schedule.model_validate(
         {**row, "command": json.loads(row["command"]), "conditions": json.loads(row["conditions"])}

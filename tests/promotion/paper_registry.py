@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,9 @@ from hematovision.ledger import Ledger, add_reviewer, key_request, open_ledger
 from hematovision.ledger.keys import Reviewer, fingerprint, reviewers
 from hematovision.promotion.champion import Moved, promote, rollback
 from hematovision.promotion.decisions import Action, Decision, SignedDecision, compose, sign_decision
-from hematovision.promotion.moves import read_history
 from hematovision.promotion.policy import PromotionPolicy, load_policy
-from hematovision.promotion.reviewed import ReviewedVersion, read_reviewed
-from hematovision.promotion.standing import Standing, record_decision, standing_of
+from hematovision.promotion.review import Review, open_review
+from hematovision.promotion.standing import Standing
 from hematovision.promotion.verdict import keep_verdict
 from hematovision.registry.package import DIGESTS, FILES, SPECIFICATION, file_digest, package_digest
 from hematovision.registry.versions import CHAMPION, RegisteredVersion, aliased, client_of, find_version
@@ -88,7 +87,11 @@ class Laboratory:
     def ledger(self) -> Ledger:
         return open_ledger(self.home, None)
 
-    def enrol(self, name: str, login: str, roles: list[str]) -> None:
+    def with_review(self, **changes: object) -> "Laboratory":
+        """The same laboratory under another policy."""
+        return replace(self, policy=load_policy(changes={"review": changes}))
+
+    def enrol(self, name: str, login: str | None, roles: list[str]) -> None:
         add_reviewer(self.ledger, key_request(key_of(name), name), roles, actor="system", login=login)
 
     def person(self, name: str) -> Reviewer:
@@ -102,6 +105,7 @@ class Laboratory:
         git_commit: str = "c0ffee",
         champion: str | None = None,
         content: str | None = None,
+        judged: bool = True,
     ) -> RegisteredVersion:
         """A version that passed its gates, but for those named; `content` makes its bytes."""
         client = client_of(self.home)
@@ -114,7 +118,8 @@ class Laboratory:
         run = client.create_run(client.get_experiment_by_name(NAME).experiment_id).info.run_id
         tags = {"model_digest": digest, "requester": requester, "git_commit": git_commit}
         client.create_model_version(NAME, folder.as_uri(), run, tags=tags)
-        self.judge(str(number), failed=failed, champion=champion)
+        if judged:
+            self.judge(str(number), failed=failed, champion=champion)
         return find_version(self.home, f"models:/{NAME}/{number}")
 
     def judge(self, version: str, *, failed: tuple[str, ...] = (), champion: str | None = None) -> None:
@@ -123,8 +128,11 @@ class Laboratory:
         verdict = paper_verdict(found, self.policy, failed, f"{NAME}/{champion}" if champion else None)
         keep_verdict(self.home, verdict, "on paper", database=None)
 
-    def reviewed(self, version: str) -> ReviewedVersion:
-        return read_reviewed(find_version(self.home, f"models:/{NAME}/{version}"), None)
+    def review(self, version: str) -> Review:
+        return open_review(find_version(self.home, f"models:/{NAME}/{version}"), self.policy, None)
+
+    def tags(self, version: str) -> dict[str, str]:
+        return dict(find_version(self.home, f"models:/{NAME}/{version}").tags)
 
     def sign(
         self,
@@ -140,21 +148,19 @@ class Laboratory:
         """What a person signs about a version as it stands."""
         person = self.person(name)
         content = compose(
-            self.reviewed(version),
+            self.review(version).reviewed,
             person,
             action,
             role=role or person.roles[0],
             reason=reason,
             purpose=self.policy.review.purpose,
-            login=login or TEAM[name][0],
+            login=login or TEAM.get(name, ("user:somebody",))[0],
             gate=gate,
         )
         return sign_decision(content, key_of(name))
 
     def record(self, signed: SignedDecision) -> Decision:
-        name, _, version = signed.subject.removeprefix("model:").rpartition("/")
-        history = read_history(self.ledger, name)
-        return record_decision(self.ledger, signed, self.reviewed(version), self.policy, history)
+        return self.review(signed.subject.rpartition("/")[2]).record(signed)[0]
 
     def decide(self, name: str, action: Action, version: str, **words: Any) -> Decision:
         return self.record(self.sign(name, action, version, **words))
@@ -165,7 +171,7 @@ class Laboratory:
         self.decide("Carla", "approve", version)
 
     def standing(self, version: str) -> Standing:
-        return standing_of(self.ledger, self.reviewed(version), self.policy, read_history(self.ledger, NAME))
+        return self.review(version).standing()
 
     def promote(self, version: str) -> Moved:
         return promote(self.home, find_version(self.home, f"models:/{NAME}/{version}"), self.policy)

@@ -1,6 +1,7 @@
 """When a schedule is due: each time of the day once, whatever is done to the clock; weekdays as crontab counts them."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,7 +38,7 @@ def _dues(cron: Cron, start: datetime, until: datetime) -> list[datetime]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(line=LINES, zone=st.sampled_from(ZONES), start=MOMENTS, ahead=st.integers(0, 20 * 3600))
 def test_due_times_do_not_depend_on_when_they_are_asked_for(line: str, zone: str, start: datetime, ahead: int) -> None:
     cron = Cron(line, zone)
@@ -47,20 +48,20 @@ def test_due_times_do_not_depend_on_when_they_are_asked_for(line: str, zone: str
     assert cron.next_after(between) == first
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(minute=st.integers(0, 59), hour=st.integers(0, 23), zone=st.sampled_from(ZONES[:-1]), start=MOMENTS)
 def test_a_time_of_the_day_comes_once_a_day(minute: int, hour: int, zone: str, start: datetime) -> None:
     dues = _dues(Cron(f"{minute} {hour} * * *", zone), start, start + timedelta(days=4))
     days = [due.astimezone(ZoneInfo(zone)).date() for due in dues]
     assert len(set(days)) == len(days)
-    assert all(later - earlier == timedelta(days=1) for earlier, later in zip(days, days[1:], strict=False))
+    assert all(later - earlier == timedelta(days=1) for earlier, later in pairwise(days))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(step=st.sampled_from([5, 10, 15, 30]), zone=st.sampled_from(ZONES), start=MOMENTS)
 def test_a_line_for_every_hour_goes_by_the_time_that_passes(step: int, zone: str, start: datetime) -> None:
     dues = _dues(Cron(f"*/{step} * * * *", zone), start, start + timedelta(hours=30))
-    gaps = {later - earlier for earlier, later in zip(dues, dues[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(dues)}
     assert gaps == {timedelta(minutes=step)}
 
 
