@@ -61,12 +61,8 @@ def features(pictures: Sequence[bytes]) -> np.ndarray:
     rows = []
     for start in range(0, len(pictures), 16):
         decoded = [decode(picture, max_pixels=10**8) for picture in pictures[start : start + 16]]
-        pixels = (
-            np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in decoded]).astype(
-                np.float32
-            )
-            / 255
-        )
+        resized = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in decoded]
+        pixels = np.stack(resized).astype(np.float32) / 255
         with torch.inference_mode():
             batch = torch.from_numpy(((pixels - mean) / spread).transpose(0, 3, 1, 2))
             rows.append(network(batch).mean((2, 3)).numpy())
