@@ -19,7 +19,7 @@ TITLES: dict[str, tuple[About, str]] = {
     "Is it good enough by itself?": ("floor", "Floors that every version has to reach, the first one too."),
     "Is it no worse than the champion?": (
         "champion",
-        "Both models on the same cells, one against the other: what is left of zero is lost.",
+        "This version minus the champion, on the same cells. Of calibration error and set size, less is better.",
     ),
 }
 NAMES = {
@@ -72,17 +72,18 @@ class Side:
 
 @dataclass(frozen=True)
 class Shown:
-    """A cell that changed hands, with its picture."""
+    """A cell that changed hands, with its picture where the store still holds it."""
 
     cell: ChangedCell
-    picture: Picture
+    picture: Picture | None
 
 
 def render_verdict(verdict: Verdict, load: Load, settings: EvaluationSettings) -> str:
     """The page as one string of HTML: no script, no request, and every name in it escaped.
 
     Args:
-        load: gives the RGB image of a sha256. settings: sides and quality of the thumbnails.
+        load: gives the RGB image of a sha256; where it raises HematoVisionError the page says so.
+        settings: sides and quality of the thumbnails.
     """
     from jinja2 import Environment, PackageLoader, PrefixLoader, StrictUndefined
 
@@ -170,8 +171,12 @@ def _side(name: str, found: Difference, reach: float) -> Side:
 
 
 def _pictures(cells: Sequence[ChangedCell], load: Load, settings: EvaluationSettings) -> list[Shown]:
-    side, quality = settings.thumbnail_side, settings.thumbnail_quality
-    shown = [Shown(cell, picture(load(cell.sha256), cell.path, side=side, quality=quality)) for cell in cells]
-    if any(not one.picture.src.startswith("data:image/") for one in shown):
-        raise HematoVisionError("the verdict's page takes pictures as data URIs only")
-    return shown
+    return [Shown(cell, _thumbnail(cell, load, settings)) for cell in cells]
+
+
+def _thumbnail(cell: ChangedCell, load: Load, settings: EvaluationSettings) -> Picture | None:
+    try:
+        image = load(cell.sha256)
+    except HematoVisionError:  # erased since, or damaged: the verdict stands without it
+        return None
+    return picture(image, cell.path, side=settings.thumbnail_side, quality=settings.thumbnail_quality)
