@@ -26,6 +26,7 @@ from hematovision.registry.card_facts import gather_facts
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.model_card import attach_card
 from hematovision.registry.package import package_digest, verify_package
+from hematovision.registry.versions import requester
 
 CONFIG = "config.json"
 """The artifact of a version that holds every setting of its run."""
@@ -209,6 +210,7 @@ def publish(
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
         **({"data_content": data.content} if data else {}),
+        "requester": requester(),
     }
     evaluations = {
         **software_documents(home),

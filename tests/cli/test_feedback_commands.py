@@ -1,6 +1,7 @@
 """`hematovision feedback …` from a picture on disk to a data set, with one person's word and another's."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
 def told(capfd: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
     """The document a command prints; it writes to the descriptor itself, past the runner."""
     capfd.readouterr()
+    standard_output = os.dup(1)
     result = CliRunner().invoke(app, ["feedback", *arguments, "--json"])
+    os.dup2(standard_output, 1)
+    os.close(standard_output)
     assert result.exit_code == code, result.output
     return json.loads(capfd.readouterr().out)
 
