@@ -25,6 +25,7 @@ from hematovision.promotion.moves import read_history
 from hematovision.registry.catalogue import list_versions
 from tests.promotion.paper_registry import NAME, Laboratory, open_laboratory, prepare_laboratory
 
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 WATCHED = tuple(str(PROJECT / "hematovision" / part) for part in ("promotion", "ledger", "registry", "database.py"))
 STATEMENTS = ("before_cursor_execute", "after_cursor_execute", "commit", "rollback")
 

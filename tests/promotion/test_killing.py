@@ -6,11 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hematovision.home import PROJECT
 
 POINTS = 24
 
 
+@pytest.mark.slow
 def test_a_kill_leaves_the_old_champion_or_the_new_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.promotion.killing", str(tmp_path), str(POINTS)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, env=os.environ, timeout=900)

@@ -12,6 +12,8 @@ from hematovision.promotion.decisions import SignedDecision
 from pipelines.sign_off import POLL_SECONDS, hand_over
 from tests.promotion.paper_registry import NAME, Laboratory
 
+pytestmark = pytest.mark.slow
+
 
 class _WhileItWaits:
     """The clock of ZenML's runner: instead of sleeping between two looks, the next person hands in their decision."""
