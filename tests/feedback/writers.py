@@ -88,7 +88,7 @@ def _tell(pipe: int, key: str, item: str) -> None:
 
 
 def kill_writers(root: Path, *, writers: int, kills: int, seed: int, wait: float = 0.05) -> dict[str, int]:
-    """Kill random writers at random moments, two acknowledged records or more to a kill; compare them with what is there.
+    """Kill random writers at random moments, two acknowledged records or more to a kill, and look what is there.
 
     Raises:
         AssertionError: an acknowledged record is missing, doubled or another, or the ledger lacks a decision.
