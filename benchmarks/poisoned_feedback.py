@@ -115,7 +115,8 @@ def scenario(name: str, wrong: np.ndarray, given: np.ndarray, answered: list[Ans
             states[int(item.client_key)] = item.state
     sent = np.array([n in states for n in range(len(given))])
     aside = np.array([states.get(n) == "quarantined" for n in range(len(given))])
-    later = cross_val_predict(classifier(), cells, given, cv=FOLDS, method="predict_proba")
+    later = np.zeros((len(given), len(classes)))
+    later[:, np.unique(given)] = cross_val_predict(classifier(), cells, given, cv=FOLDS, method="predict_proba")
     suspect = confident_learning(given, later).suspect & sent
     poison, honest = wrong & sent, ~wrong & sent
     return {

@@ -7,4 +7,4 @@ from tests.feedback.writers import kill_writers
 
 def test_sixteen_writers_killed_at_random(tmp_path: Path) -> None:
     found = kill_writers(tmp_path, writers=16, kills=20, seed=3)
-    assert found["acknowledged"] > 20 and found["decisions"] > 0
+    assert found["acknowledged"] >= 39 and found["decisions"] > 0
