@@ -1,40 +1,56 @@
 """What becomes of poisoned feedback on real cells: what is set aside on arrival, what a retrained model finds later.
 
-    python benchmarks/poisoned_feedback.py ../shared/data/pbc500
+    python benchmarks/poisoned_feedback.py ../shared/data/pbc500 [cells a class, 100 without]
 
-Frozen MobileNetV2 features and a logistic regression, fitted on half of the cells, answer the other half; five people
-correct. One of them poisons: every label of a share of all cells is flipped, or every cell of one class is called
-another. Nobody is told which. Prints a line of JSON a scenario.
+Cells are answered by frozen MobileNetV2 features and a logistic regression that was fitted without
+them. Five people say what every cell is; one of them poisons: the labels of a share of all cells are flipped, or every
+cell of one class is called another. Prints a line of JSON a scenario: what was set aside on arrival, and what confident
+learning finds with a model that has learnt the poisoned labels.
 """
 
 import hashlib
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hematovision.config import load_config
 from hematovision.data.decoding import decode
-from hematovision.data.ingestion import Limits, image_files
+from hematovision.data.ingestion import Limits
+from hematovision.data.sources import open_source
+from hematovision.data.sources.base import Item
 from hematovision.feedback.records import Correction, Prediction
 from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.feedback.suspicion import confident_learning
 from hematovision.home import Home, locate_home
 
 Answered = tuple[Prediction, bytes]
+SIDE = 224
 RATES = (0.05, 0.1, 0.2, 0.4)
+FOLDS = StratifiedKFold(5, shuffle=True, random_state=1)
 HONEST = ("ann", "bob", "cat", "dan")
 
 
-def features(files: Sequence[Path]) -> np.ndarray:
-    """Frozen features of every file, N×1280."""
+def read(data: Path, per_class: int) -> tuple[list[bytes], list[str]]:
+    """Encoded pictures and labels of a data set in any layout."""
+    source = open_source(data, voc_margin=0.05, max_pixels=10**8)
+    items: dict[str, list[Item]] = {}
+    for item in source.items():
+        items.setdefault(item.label, []).append(item)
+    rng = np.random.default_rng(1)
+    chosen = [few[n] for few in items.values() for n in sorted(rng.permutation(len(few))[:per_class])]
+    return [item.load() for item in chosen], [item.label for item in chosen]
+
+
+def features(pictures: Sequence[bytes]) -> np.ndarray:
+    """Frozen features of every picture, N×1280."""
     import cv2
     import torch
     import torchvision
@@ -43,19 +59,19 @@ def features(files: Sequence[Path]) -> np.ndarray:
     network = torchvision.models.mobilenet_v2(weights="IMAGENET1K_V1").features.eval()
     mean, spread = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
     rows = []
-    for start in range(0, len(files), 16):
-        batch = [
-            cv2.resize(decode(file.read_bytes(), max_pixels=10**8), (160, 160)) for file in files[start : start + 16]
-        ]
-        pixels = (np.stack(batch).astype(np.float32) / 255 - mean) / spread
+    for start in range(0, len(pictures), 16):
+        decoded = [decode(picture, max_pixels=10**8) for picture in pictures[start : start + 16]]
+        resized = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in decoded]
+        pixels = np.stack(resized).astype(np.float32) / 255
         with torch.inference_mode():
-            rows.append(network(torch.from_numpy(pixels.transpose(0, 3, 1, 2))).mean((2, 3)).numpy())
+            batch = torch.from_numpy(((pixels - mean) / spread).transpose(0, 3, 1, 2))
+            rows.append(network(batch).mean((2, 3)).numpy())
     return np.concatenate(rows)
 
 
 def classifier() -> object:
     """The head that answers, and that is retrained."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
 
 
 def opened(root: Path) -> FeedbackStore:
@@ -65,11 +81,11 @@ def opened(root: Path) -> FeedbackStore:
     return open_feedback(Home(root), None, None, settings=config.feedback, duplicates=config.duplicates, limits=limits)
 
 
-def answer(files: Sequence[Path], probabilities: np.ndarray, classes: Sequence[str]) -> list[Answered]:
+def answer(pictures: Sequence[bytes], probabilities: np.ndarray, classes: Sequence[str]) -> list[Answered]:
     """The predictions of a model in service."""
     answered = []
-    for file, row in zip(files, probabilities, strict=True):
-        data, label = file.read_bytes(), classes[int(row.argmax())]
+    for data, row in zip(pictures, probabilities, strict=True):
+        label = classes[int(row.argmax())]
         prediction = Prediction(
             model="hematovision/1", model_digest="0" * 64, data_version="benchmark", site="north", label=label,
             image=hashlib.sha256(data).hexdigest(), probabilities=dict(zip(classes, row.tolist(), strict=True)),
@@ -80,7 +96,7 @@ def answer(files: Sequence[Path], probabilities: np.ndarray, classes: Sequence[s
 
 
 def scenario(name: str, wrong: np.ndarray, given: np.ndarray, answered: list[Answered], truth: np.ndarray,
-             cells: np.ndarray, classes: Sequence[str], *, confirm: bool) -> dict[str, object]:  # fmt: skip
+             cells: np.ndarray, classes: Sequence[str]) -> dict[str, object]:  # fmt: skip
     """Submit what people say, mallory the wrong labels; then look with a model that learnt them."""
     with tempfile.TemporaryDirectory() as folder:
         store = opened(Path(folder))
@@ -90,8 +106,6 @@ def scenario(name: str, wrong: np.ndarray, given: np.ndarray, answered: list[Ans
         states: dict[int, str] = {}
         for n, (prediction, _) in enumerate(answered):
             label = classes[given[n]]
-            if label == prediction.label and not confirm:
-                continue
             by = "mallory" if wrong[n] else HONEST[n % len(HONEST)]
             correction = Correction(
                 prediction_id=prediction.id, label=label, by=by, role="predict", source="page", client_key=str(n)
@@ -101,8 +115,7 @@ def scenario(name: str, wrong: np.ndarray, given: np.ndarray, answered: list[Ans
             states[int(item.client_key)] = item.state
     sent = np.array([n in states for n in range(len(given))])
     aside = np.array([states.get(n) == "quarantined" for n in range(len(given))])
-    folds = StratifiedKFold(5, shuffle=True, random_state=1)
-    later = cross_val_predict(classifier(), cells, given, cv=folds, method="predict_proba")
+    later = cross_val_predict(classifier(), cells, given, cv=FOLDS, method="predict_proba")
     suspect = confident_learning(given, later).suspect & sent
     poison, honest = wrong & sent, ~wrong & sent
     return {
@@ -127,33 +140,29 @@ def _share(found: np.ndarray, of: np.ndarray) -> str:
     return f"{int((found & of).sum())}/{int(of.sum())}"
 
 
-def main(data: Path) -> None:
+def main(data: Path, per_class: int) -> None:
     """Every scenario in turn."""
-    files = image_files([data])
-    classes = sorted({file.parent.name for file in files})
-    truth = np.array([classes.index(file.parent.name) for file in files])
-    cells = features(files)
-    known, new = train_test_split(np.arange(len(files)), test_size=0.5, random_state=1, stratify=truth)
-    probabilities = classifier().fit(cells[known], truth[known]).predict_proba(cells[new])
-    answered = answer([files[n] for n in new], probabilities, classes)
+    pictures, labels = read(data, per_class)
+    classes = sorted(set(labels))
+    truth = np.array([classes.index(label) for label in labels])
+    cells = features(pictures)
+    probabilities = cross_val_predict(classifier(), cells, truth, cv=FOLDS, method="predict_proba")
+    answered = answer(pictures, probabilities, classes)
+    for name, wrong, given in cases(truth, classes):
+        print(json.dumps(scenario(name, wrong, given, answered, truth, cells, classes)), flush=True)
+
+
+def cases(truth: np.ndarray, classes: Sequence[str]) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """(name, which labels are wrong, labels given) of every scenario."""
     rng = np.random.default_rng(1)
-    right = truth[new]
-    cases: list[tuple[str, np.ndarray, np.ndarray]] = []
+    yield "none flipped", np.zeros(len(truth), bool), truth
     for rate in RATES:
-        wrong = rng.permutation(len(new)) < rate * len(new)
-        cases.append(
-            (
-                f"{rate:.0%} flipped",
-                wrong,
-                np.where(wrong, (right + rng.integers(1, len(classes), len(new))) % len(classes), right),
-            )
-        )
-    flipped = right == 0
-    cases.append((f"every {classes[0]} called {classes[1]}", flipped, np.where(flipped, 1, right)))
-    for name, wrong, given in cases:
-        found = scenario(name, wrong, given, answered, right, cells[new], classes, confirm=True)
-        print(json.dumps(found), flush=True)
+        wrong = rng.permutation(len(truth)) < rate * len(truth)
+        other = (truth + rng.integers(1, len(classes), len(truth))) % len(classes)
+        yield f"{rate:.0%} flipped", wrong, np.where(wrong, other, truth)
+    flipped = truth == 0
+    yield f"every {classes[0]} called {classes[1]}", flipped, np.where(flipped, 1, truth)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)

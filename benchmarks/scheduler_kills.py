@@ -2,6 +2,8 @@
 
     python -m benchmarks.scheduler_kills --kills 200 [--daemons-only] [--seed N] [--json]
 
+The store is a sqlite file, or an empty database that HEMATOVISION_DATABASE names.
+
 Two daemons share one store; four schedules are due every second of a clock that runs twenty times as fast as the real
 one. Every process is forked from a warm one, so that a kill costs milliseconds. A command writes one line when it
 begins and one when it ends, and holds a lock meanwhile that a second run of its schedule would find taken.
@@ -17,6 +19,7 @@ import json
 import os
 import random
 import signal
+import stat
 import sys
 import tempfile
 import time
@@ -59,7 +62,17 @@ def settings() -> SchedulingSettings:
 
 def store(folder: Path) -> ScheduleStore:
     """A connection of one's own, made after a fork."""
-    return ScheduleStore(open_database(f"sqlite:///{folder / 'schedules.db'}"))
+    return ScheduleStore(
+        open_database(os.environ.get("HEMATOVISION_DATABASE") or f"sqlite:///{folder / 'schedules.db'}")
+    )
+
+
+def close_sockets() -> None:
+    """What a new program would not inherit: a connection held by a child would outlive its killed owner."""
+    for handle in range(3, 256):
+        with suppress(OSError):
+            if stat.S_ISSOCK(os.fstat(handle).st_mode):
+                os.close(handle)
 
 
 class Forked:
@@ -88,7 +101,7 @@ class ForkedJob(Forked):
         inside, self._outside = os.pipe()
         keeper, pid = os.getpid(), os.fork()
         if pid == 0:
-            os.close(self._outside)
+            close_sockets()
             os.setsid()
             end_with_parent(keeper)
             work(inside, Path(folder), environment)
@@ -125,6 +138,7 @@ def work(gate: int, folder: Path, environment: Mapping[str, str]) -> None:
 
 def keep(firing: Firing, folder: Path) -> None:
     """One attempt, in a process of its own."""
+    close_sockets()
     os.setsid()
     keeper = Keeper(store(folder), settings(), {}, ["job"], folder / "logs", clock, ForkedJob, look_seconds=0.01)
     keeper.perform(firing.id, firing.token or "")
@@ -136,6 +150,7 @@ def serve(folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
+    close_sockets()
     os.setsid()
 
     def launch(firing: Firing, _: Path) -> Forked:
@@ -179,7 +194,7 @@ def kill_at_random(folder: Path, kills: int, seed: int, daemons_only: bool) -> C
     daemons = [serve(folder) for _ in range(2)]
     killed: Counter[str] = Counter()
     while sum(killed.values()) < kills:
-        time.sleep(chance.uniform(0.02, 0.3))
+        time.sleep(chance.uniform(0.05, 0.5))
         candidates = victims(firings, daemons, daemons_only)
         kind = chance.choice(sorted({kind for kind, _ in candidates}))
         pid = chance.choice([pid for candidate, pid in candidates if candidate == kind])

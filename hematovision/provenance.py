@@ -118,6 +118,12 @@ def hardware() -> Hardware:
     )
 
 
+def machine() -> dict[str, str]:
+    """What a result may depend on of the machine, in words."""
+    found = hardware()
+    return {"architecture": found.architecture, "system": found.system, "cores": str(found.cores)}
+
+
 def _processor() -> str:
     listing = Path("/proc/cpuinfo")
     if listing.is_file():

@@ -51,6 +51,9 @@ Model = Annotated[
         "--model", metavar="URI", help="models:/NAME/VERSION, models:/NAME@ALIAS, or the folder of a logged model."
     ),
 ]
+Version = Annotated[
+    str, typer.Option("--model", metavar="URI", help="models:/NAME/VERSION or models:/NAME@ALIAS, such as @challenger.")
+]
 Folds = Annotated[int | None, typer.Option(help="Number of folds.", min=2)]
 
 
@@ -165,6 +168,14 @@ def evaluate(
     from hematovision.cli import service
 
     service.evaluate(model, data, config, as_json=json)
+
+
+@app.command()
+def gate(model: Version, config: Config = None, json: AsJson = False) -> None:
+    """Judge a registered version anew, by the promotion policy and against the champion; exit code 3 if it fails."""
+    from hematovision.cli import gating
+
+    gating.gate(model, config, as_json=json)
 
 
 @app.command()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from hematovision.cli import feedback_tables as tables
 from hematovision.cli.output import command
-from hematovision.cli.own_key import load_own_key, login
+from hematovision.cli.own_key import load_own_key
+from hematovision.registry.versions import requester
 
 if TYPE_CHECKING:
     from hematovision.config import RunConfig
@@ -41,7 +42,7 @@ def submit(
             "prediction_id": prediction,
             "image": picture,
             "label": label,
-            "by": login(),
+            "by": requester(),
             "role": ROLE,
             "client_key": key or hashlib.sha256(repr(asked).encode()).hexdigest(),
             "site": site,
@@ -82,11 +83,11 @@ def adjudicate(
     """Vote on items, one after the other; stops at the first that may not be voted on."""
     with command(as_json) as output:
         settings, store = _opened(config)
-        by, role = login(), settings.feedback.adjudication.reviewer_roles[0]
+        by, role = requester(), settings.feedback.adjudication.reviewer_roles[0]
         if senior:
             known, role = _senior(settings)
             by = known.name
-            _refuse_own(store, item_ids, [login(), known.login or known.name])
+            _refuse_own(store, item_ids, [requester(), known.login or known.name])
         items = [store.adjudicate(item_id, verdict, by, role) for item_id in item_ids]
         output.result({"by": by, "role": role, "items": [item.model_dump() for item in items]}, tables.show_items)
 
@@ -94,7 +95,7 @@ def adjudicate(
 def show_queue(limit: int, site: str | None, config: Path | None, *, as_json: bool) -> None:
     """Show what waits for the person who asks."""
     with command(as_json) as output:
-        waiting = _opened(config)[1].queue(limit=limit, site=site, reviewer=login())
+        waiting = _opened(config)[1].queue(limit=limit, site=site, reviewer=requester())
         output.result({"queue": [one.model_dump() for one in waiting]}, tables.show_queue)
 
 
@@ -104,7 +105,7 @@ def import_table(table: Path, config: Path | None, *, as_json: bool) -> None:
         from hematovision.feedback.exchange import import_table
 
         settings, store = _opened(config)
-        outcome = import_table(store, table, by=login(), role=ROLE, max_pixels=settings.reading.max_pixels)
+        outcome = import_table(store, table, by=requester(), role=ROLE, max_pixels=settings.reading.max_pixels)
         output.result({"items": outcome.items, "refused": outcome.refused}, tables.show_imported)
 
 

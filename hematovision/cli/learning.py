@@ -40,7 +40,8 @@ def run(
 
         finished = _start(training_pipeline, settings)
         summary = finished.artifact("register_model", "summary").model_dump()
-        output.result({**summary, "seconds": round(time.monotonic() - started, 1)}, show_run)
+        verdict = finished.artifact("judge_model", "verdict").model_dump()
+        output.result({**summary, "verdict": verdict, "seconds": round(time.monotonic() - started, 1)}, show_run)
 
 
 def train(

@@ -44,7 +44,8 @@ def _last(records: list[Mapping[str, Any]], kind: str) -> dict[str, Mapping[str,
 
 def _versions(registered: Mapping[str, Mapping[str, Any]], facts: RegistryFacts) -> Iterator[Finding]:
     for version in sorted(facts.versions.keys() - registered.keys()):
-        yield Finding("registry", None, f"{version} is in the registry without a record of its registration")
+        says = f"{version} is in the registry without a record of its registration"
+        yield Finding("registry", None, f"{says}: registered before the ledger was kept, or past HematoVision")
     for version in sorted(registered.keys() - facts.versions.keys()):
         number = registered[version]["number"]
         yield Finding("registry", number, f"{version} was registered (record {number}) and is gone from the registry")

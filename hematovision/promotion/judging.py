@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,6 @@ from hematovision.registry.versions import CHAMPION, aliased, find_version
 class Measured:
     """A version's golden figures where a run has just measured them: probabilities (N, C) by path, evaluation."""
 
-    package: Path
     probabilities: np.ndarray
     evaluation: Evaluation
 
@@ -84,7 +82,7 @@ def judge(
         UsageError: there is no such version. HematoVisionError: a package was altered, or a golden cell is missing.
     """
     found = find_version(home, f"models:/{name}/{version}")
-    challenger = Rival.load(found, measured.package if measured else None)
+    challenger = Rival.load(found)
     before = aliased(home, name, CHAMPION)
     champion = None if before in (None, found.version) else Rival.load(find_version(home, f"models:/{name}/{before}"))
     case = Case(home, challenger, champion, policy, settings, seed, measured, progress)

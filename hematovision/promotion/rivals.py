@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -31,13 +30,13 @@ class Rival:
     predictor: Predictor
 
     @classmethod
-    def load(cls, version: RegisteredVersion, package: Path | None = None) -> "Rival":
-        """Verify and compile a version's package, the registered one or the same on this machine.
+    def load(cls, version: RegisteredVersion) -> "Rival":
+        """Verify and compile the package of a version.
 
         Raises:
             HematoVisionError: a file is missing or altered, see `verify_package`.
         """
-        folder = package or fetch_model(version.home, version.uri) / "artifacts" / "package"
+        folder = fetch_model(version.home, version.uri) / "artifacts" / "package"
         predictor = Predictor.load(folder)
         return cls(version, package_digest(folder), predictor)
 

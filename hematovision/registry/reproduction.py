@@ -90,6 +90,7 @@ def reproduce(
         UsageError: the version records too little. HematoVisionError: its data are lost, or the training failed.
     """
     facts, config = read_facts(home, version), _recorded_config(home, version)
+    _refuse_retrain(version, config)
     versions = KeptVersions(home.data_versions)
     data = versions.find(data_of(home, f"{version.name}/{version.version}"))
     recorded = fetch_model(home, f"models:/{version.name}/{version.version}") / "artifacts" / "package"
@@ -134,6 +135,16 @@ def _recorded_config(home: Home, version: Any) -> dict[str, Any]:
             f"{version.name}/{version.version} has no readable {CONFIG} among its artifacts: {error}"
         ) from error
     return config
+
+
+def _refuse_retrain(version: Any, config: Mapping[str, Any]) -> None:
+    """A version of `hematovision improve` went on from what another had learnt, which its settings do not hold."""
+    parts = Path(str(config.get("data"))).parts
+    if len(parts) > 2 and parts[-2].startswith("retrain-") and parts[-3] == "runs":
+        raise UsageError(
+            f"{version.name}/{version.version} went on from a champion with accepted corrections; only versions "
+            "trained from the start are reproduced. Its data can be had: `hematovision data checkout`."
+        )
 
 
 def _restored(

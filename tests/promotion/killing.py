@@ -157,6 +157,13 @@ def _examine(scenario: Scenario, root: Path) -> dict[str, Any]:
     return {"outcome": "new" if left == scenario.after else "old", "problems": problems}
 
 
+def _warm_up(root: Path) -> None:
+    """Import whatever a move imports, once for all the processes to be forked."""
+    first = SCENARIOS[0]
+    _prepare(first, root)
+    _examine(first, root)
+
+
 def _points(steps: int, moving: Sequence[int], count: int) -> list[int]:
     """A quarter spread over everything, the rest over the move itself."""
     few = max(1, count // 4)
@@ -167,6 +174,7 @@ def _points(steps: int, moving: Sequence[int], count: int) -> list[int]:
 
 def kill_all(folder: Path, points: int) -> dict[str, Any]:
     """Kill each scenario at a third of the points; what was found wrong, and how often old or new was left."""
+    _warm_up(folder / "warming")
     outcomes: Counter[str] = Counter()
     problems: list[str] = []
     killed = 0
