@@ -90,7 +90,7 @@ def lineage_readers(home: Home, config: RunConfig) -> list[Reader]:
         RegistryReader(registry),
         CellReader(registry, index),
         RunReader(ZenMLHistory(home)),
-        PinReader(),
+        PinReader(kept=home.data_versions),
         ledger,
         FeedbackReader(open_database(records), ledger),
     ]

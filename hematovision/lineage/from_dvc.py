@@ -5,17 +5,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hematovision.data.versioning import data_version
+from hematovision.data.versions.keeping import KeptVersions
 from hematovision.errors import UsageError
 from hematovision.home import PROJECT
 from hematovision.lineage.graph import Link, Links, Node, Room
 from hematovision.lineage.things import Thing
 
+_RESTORABLE = {"restorable": "yes, by `hematovision data checkout`"}
+
 
 class PinReader:
-    """Data versions, looked up in the project's `.dvc` files, their history in git, and DVC's cache."""
+    """Data versions, looked up in the project's `.dvc` files, their history in git, DVC's cache, and the kept versions.
 
-    def __init__(self, project: Path = PROJECT) -> None:
-        self.project = project
+    `kept` is the home's folder of kept versions, None where there is none.
+    """
+
+    def __init__(self, project: Path = PROJECT, kept: Path | None = None) -> None:
+        self.project, self.kept = project, kept
+
+    def _kept(self, version: str) -> bool:
+        """Whether its bytes are kept in the home, so that they can be restored."""
+        return self.kept is not None and any(one.version == version for one in KeptVersions(self.kept).all())
 
     def describe(self, thing: Thing, *, near: bool) -> Node | None:
         """A data version; a version of kind `manifest` is pinned by no `.dvc` file, and says so."""
@@ -24,14 +34,19 @@ class PinReader:
         algorithm, _, digest = thing.identity.partition(":")
         if algorithm == "sha256":
             facts = {"kind": "manifest of a data set that no .dvc file pins", "digest": digest}
-            return Node(thing, facts, ("no .dvc file pins these data: DVC cannot restore their bytes",), hearsay=True)
+            if self._kept(thing.identity):
+                return Node(thing, facts | _RESTORABLE)
+            lost = "no .dvc file pins these data, and they are not kept here: their bytes cannot be restored"
+            return Node(thing, facts, (lost,), hearsay=True)
         facts = {"kind": "pinned by DVC", "digest": digest}
         if not near:
             return Node(thing, facts, hearsay=not self._cached(digest))
         return self._pinned(thing, digest, facts)
 
     def _pinned(self, thing: Thing, digest: str, facts: dict[str, str]) -> Node:
-        missing = []
+        missing: list[str] = []
+        if self._kept(thing.identity):
+            facts |= _RESTORABLE
         now = [path for path in sorted(self.project.glob("*.dvc")) if path.is_file() and _pins(path, digest)]
         facts |= {"pinned by": ", ".join(path.name for path in now)} if now else {}
         commits = self._commits(digest)
@@ -40,7 +55,7 @@ class PinReader:
         if not now and not commits:
             missing.append("no .dvc file of this project pins or pinned these data")
         facts["in DVC's cache"] = "yes" if (held := self._cached(digest)) else "no"
-        if not held:
+        if not held and "restorable" not in facts:
             missing.append("its file list is not in DVC's cache of this project: `dvc pull` fetches it from a remote")
         return Node(thing, facts, tuple(missing))
 

@@ -41,7 +41,7 @@ def trace(subject: str, readers: Sequence[Reader], *, model_name: str, shown: in
 def describe(thing: Thing, readers: Sequence[Reader], *, near: bool) -> Node:
     """What all readers together know of a thing; where none knows it, that is what is missing."""
     known = [node for reader in readers if (node := reader.describe(thing, near=near)) is not None]
-    if not any(node.facts for node in known):
+    if not any(node.facts or node.missing for node in known):
         known.append(Node(thing, missing=("it is named by others, but no store knows it any more",)))
     facts = {name: value for node in known for name, value in node.facts.items()}
     return Node(thing, facts, tuple(dict.fromkeys(what for node in known for what in node.missing)))

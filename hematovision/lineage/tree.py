@@ -52,7 +52,7 @@ def _grow(branch: Tree, graph: Graph, links: Iterable[Link], *, up: bool) -> Non
 
     def hang(on: Tree, thing: Thing) -> None:
         shown.add(thing)
-        for other, relation in beside[thing]:
+        for other, relation in sorted(beside[thing], key=lambda pair: pair[0].kind == "record"):
             if other in shown:
                 on.add(f"[dim]{escape(relation)} {escape(other.words)}, see above[/]")
             else:
