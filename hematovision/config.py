@@ -18,6 +18,7 @@ from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.serving.settings import ServingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
@@ -108,6 +109,7 @@ class RunConfig(_Section):
     search: SearchSettings
     registry: RegistrySettings
     records: RecordsSettings
+    serving: ServingSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

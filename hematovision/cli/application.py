@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.service_commands import add_service_commands
+
 app = typer.Typer(
     name="hematovision",
     help="From labelled pictures of blood cells to a model a laboratory may trust. "
@@ -17,6 +19,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(name="data", help="Look at, generate and verify data sets.", no_args_is_help=True)
 app.add_typer(data_app)
+add_service_commands(app)
 
 Data = Annotated[
     str | None,
