@@ -14,6 +14,7 @@ from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
+from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
@@ -110,6 +111,7 @@ class RunConfig(_Section):
     registry: RegistrySettings
     records: RecordsSettings
     serving: ServingSettings
+    feedback: FeedbackSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -37,6 +37,11 @@ class Home:
         return self.root / "images"
 
     @property
+    def pictures(self) -> Path:
+        """Content-addressed bytes of what the service was shown and people corrected."""
+        return self.root / "pictures"
+
+    @property
     def features(self) -> Path:
         """Frozen features, by content; safe to delete."""
         return self.root / "features"

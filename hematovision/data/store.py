@@ -33,6 +33,8 @@ class ImageStore:
         if not _holds(target, sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
             _write(target, data, durable=durable)
+        elif durable:
+            _settle(target)
         return sha256
 
     def sync(self) -> None:
@@ -72,6 +74,12 @@ def _holds(path: Path, sha256: str) -> bool:
         return False
 
 
+def _settle(target: Path) -> None:
+    """Bring a file that was put without waiting for the disk, and its folders' entries, to the disk."""
+    for path in (target, target.parent, target.parent.parent):
+        _sync(path)
+
+
 def _write(target: Path, data: bytes, *, durable: bool) -> None:
     partial = target.with_name(f".{uuid.uuid4().hex}.partial")
     try:
@@ -86,11 +94,11 @@ def _write(target: Path, data: bytes, *, durable: bool) -> None:
         partial.unlink(missing_ok=True)
     if durable:
         for folder in (target.parent, target.parent.parent):
-            _sync_folder(folder)
+            _sync(folder)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

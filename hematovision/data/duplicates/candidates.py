@@ -26,15 +26,25 @@ class Hypothesis:
 
 def shortlist(signatures: Sequence[Signature], settings: DuplicateSettings, workers: int) -> npt.NDArray[np.int64]:
     """Pairs (first < second), each once and sorted, P×2: the nearest neighbours of every image by either descriptor."""
+    described = (spectrum_variants(signatures, settings), anchor_variants(signatures))
+    found = [_neighbours(variants, settings.shortlist, workers) for variants in described]
+    pairs = np.sort(np.concatenate(found), axis=1)
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+
+
+def spectrum_variants(signatures: Sequence[Signature], settings: DuplicateSettings) -> list[Array]:
+    """Descriptors of the spectra, N×d each: as they are, and as they would be of the images zoomed step by step."""
     steps, rings = settings.scale_steps, settings.spectrum_rings
     spectra = np.stack([s.spectrum for s in signatures]).astype(np.float32)
     width = rings - 2 * steps
     windows = [spectra[:, steps + shift : steps + shift + width] for shift in range(steps + 1)]
-    found = [_neighbours(_spectrum_descriptors(windows, settings), settings.shortlist, workers)]
+    return [np.stack([_spectrum_descriptor(s, settings.angular_frequencies) for s in window]) for window in windows]
+
+
+def anchor_variants(signatures: Sequence[Signature]) -> list[Array]:
+    """Descriptors of the darkest bodies, N×d each: one for every relative radius."""
     anchors = np.stack([s.anchors for s in signatures]).astype(np.float32)
-    found.append(_neighbours([anchors[:, k] for k in range(anchors.shape[1])], settings.shortlist, workers))
-    pairs = np.sort(np.concatenate(found), axis=1)
-    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    return [anchors[:, k] for k in range(anchors.shape[1])]
 
 
 def spectrum_transforms(signatures: Sequence[Signature], settings: DuplicateSettings) -> Complex:
@@ -54,8 +64,8 @@ def spectrum_similarities(
     """Largest correlation of two log-polar spectra over turns, zooms and mirroring, per pair, about 0–1."""
 
     def best(block: npt.NDArray[np.int64]) -> Array:
-        surfaces = _surfaces(transforms[block[:, 0]], transforms[block[:, 1]], settings)
-        return np.asarray(surfaces.max(axis=(0, 2, 3)), np.float32)
+        found = _surfaces(transforms[block[:, 0]], transforms[block[:, 1]], settings)
+        return np.asarray(found.max(axis=(0, 2, 3)), np.float32)
 
     blocks = [pairs[i : i + _BLOCK] for i in range(0, len(pairs), _BLOCK)]
     with ThreadPoolExecutor(workers) as pool:
@@ -102,10 +112,6 @@ def pair_hypotheses(first: Complex, second: Complex, settings: DuplicateSettings
     return found
 
 
-def _spectrum_descriptors(windows: list[Array], settings: DuplicateSettings) -> list[Array]:
-    return [np.stack([_spectrum_descriptor(s, settings.angular_frequencies) for s in window]) for window in windows]
-
-
 def _spectrum_descriptor(spectrum: Array, frequencies: int) -> Array:
     """The spectrum's radial profile and its rings without regard to turn or mirroring."""
     profile = spectrum.mean(axis=1)
@@ -119,7 +125,7 @@ def _neighbours(variants: list[Array], count: int, workers: int) -> npt.NDArray[
     Variants are the same images at other scales; trying them on one side covers both, since either image asks.
     """
     centre, spread = variants[0].mean(axis=0), variants[0].std(axis=0) + 1e-3
-    unit = [_unit_rows((v - centre) / spread) for v in variants]
+    unit = [unit_rows((v - centre) / spread) for v in variants]
     total = len(unit[0])
     count = min(count + 1, total)
 
@@ -137,7 +143,8 @@ def _neighbours(variants: list[Array], count: int, workers: int) -> npt.NDArray[
         return np.concatenate(list(pool.map(nearest, range(0, total, _BLOCK))))
 
 
-def _unit_rows(rows: Array) -> Array:
+def unit_rows(rows: Array) -> Array:
+    """Rows scaled to length 1, so that products of them are cosines."""
     return np.asarray(rows / (np.linalg.norm(rows, axis=1, keepdims=True) + 1e-9), np.float32)
 
 

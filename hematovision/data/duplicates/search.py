@@ -48,7 +48,7 @@ def find_duplicates(
         first, second = pair
         hypotheses = pair_hypotheses(transforms[first], transforms[second], settings)
         found = align(signatures[first], signatures[second], hypotheses, settings)
-        if found is None or not _accepted(found, settings):
+        if found is None or not is_copy(found, settings):
             return None
         return DuplicatePair(first, second, round(found.similarity, 4), describe(found.matrix, settings.working_size))
 
@@ -94,7 +94,8 @@ def describe(matrix: Matrix, side: int) -> str:
     return ", ".join(words) or "same view"
 
 
-def _accepted(found: Agreement, settings: DuplicateSettings) -> bool:
+def is_copy(found: Agreement, settings: DuplicateSettings) -> bool:
+    """Whether two pictures agree so well, in so much detail, that they show the same cell."""
     close = found.similarity >= settings.min_similarity and found.evidence >= settings.min_evidence
     rich = found.similarity >= settings.rich_similarity and found.evidence >= settings.rich_evidence
     return close or rich

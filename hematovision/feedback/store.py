@@ -1,0 +1,232 @@
+"""The feedback store: predictions kept, corrections taken in, decided and told to the ledger."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+
+from hematovision.data.duplicates import DuplicateSettings
+from hematovision.data.ingestion import Limits
+from hematovision.data.store import ImageStore
+from hematovision.database import database_url, open_database, writing
+from hematovision.errors import UsageError
+from hematovision.feedback import items as rows
+from hematovision.feedback import predictions as kept
+from hematovision.feedback import tables
+from hematovision.feedback.adjudication import person, refuse_voter
+from hematovision.feedback.admission import GoldenGuard
+from hematovision.feedback.pictures import PictureStore, open_pictures
+from hematovision.feedback.records import Correction, Event, Item, Prediction, State, Verdict, instant, new_id, now
+from hematovision.feedback.settings import FeedbackSettings
+from hematovision.home import Home
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+_ABOUT = {"site", "client", "slide"}
+
+
+class Guard(Protocol):
+    """Judges a picture that is offered; gives the SHA-256 of its pixels."""
+
+    def admit(self, picture: bytes, slide: str | None) -> str:
+        """GateRefused where it is a golden cell or a copy of one; UnreadableImage where it is no picture."""
+        ...
+
+
+class FeedbackStore:
+    """Predictions, corrections and decisions; any number of threads and processes may share one.
+
+    A correction or a vote is on disk, its picture too, when the call that brings it returns.
+    """
+
+    def __init__(self, engine: "Engine", pictures: PictureStore, guard: Guard, settings: FeedbackSettings) -> None:
+        self.engine = engine
+        self.pictures = pictures
+        self.guard = guard
+        self.settings = settings
+        tables.prepare(engine)
+
+    def keep_prediction(self, prediction: Prediction, picture: bytes | None) -> None:
+        """Keep one prediction; see `keep_predictions`."""
+        self.keep_predictions([(prediction, picture)])
+
+    def keep_predictions(self, given: Sequence[tuple[Prediction, bytes | None]]) -> int:
+        """Keep predictions with their pictures (or without) in one transaction; gives how many were new.
+
+        A prediction that is already there is left as it is. A kill after the return loses nothing; a power cut may
+        lose pictures of the last seconds, until somebody corrects them.
+
+        Raises:
+            UsageError: a picture is not the one its prediction names.
+        """
+        for prediction, picture in given:
+            if picture is not None and self.pictures.put(picture, durable=False) != prediction.image:
+                raise UsageError(f"Prediction {prediction.id} names another picture than the one it came with.")
+        with writing(self.engine) as connection:
+            return kept.insert_predictions(connection, [(record, picture is not None) for record, picture in given])
+
+    def prediction(self, prediction_id: str) -> Prediction | None:
+        """A kept prediction, or None."""
+        with self.engine.connect() as connection:
+            found = kept.find_prediction(connection, prediction_id)
+        return found[0] if found else None
+
+    def predictions(
+        self,
+        *,
+        since: str | datetime | None = None,
+        model: str | None = None,
+        site: str | None = None,
+        limit: int | None = None,
+    ) -> pd.DataFrame:
+        """The latest `limit` predictions as a table in the order they were given, see `prediction_table`."""
+        with self.engine.connect() as connection:
+            return kept.prediction_table(connection, since=since, model=model, site=site, limit=limit)
+
+    def submit(self, correction: Correction) -> Item:
+        """Take in a correction; durable when it returns. The same client key of the same person gives the same item.
+
+        Raises:
+            UsageError: the prediction is unknown, no picture is to be had, or the key was used for something else.
+            UnreadableImage: the picture sent along is none.
+            GateRefused: the cell, or a copy of it, is in the golden set, or its slide is.
+        """
+        asked = _digest(correction)
+        with self.engine.connect() as connection:
+            found = rows.find_by_key(connection, correction.by, correction.client_key)
+        if found is not None:
+            return _same(found, asked)
+        prediction, picture = self._subject(correction)
+        slide = correction.slide or (prediction.slide if prediction else None)
+        pixels = self.guard.admit(picture, slide)
+        row = _row(correction, prediction, asked) | {"image": self.pictures.put(picture), "pixels": pixels}
+        with writing(self.engine) as connection:
+            found = rows.find_by_key(connection, correction.by, correction.client_key)
+            if found is not None:
+                return _same(found, asked)
+            return rows.add_item(connection, row, "", self.settings.adjudication)
+
+    def adjudicate(self, item_id: str, verdict: Verdict, by: str, role: str) -> Item:
+        """Count one person's vote; durable when it returns. Voting the same way again changes nothing.
+
+        Raises:
+            UsageError: there is no such item.
+            GateRefused: this person may not decide about it.
+        """
+        with writing(self.engine) as connection:
+            item = rows.find_item(connection, item_id)
+            if item is None:
+                raise UsageError(f"There is no feedback item {item_id}.")
+            if _said_before(rows.history_of(connection, item_id), verdict, by, role):
+                return item
+            refuse_voter(by, role, item.by, item.state, self.settings.adjudication)
+            return rows.vote(connection, item, verdict, by, role, self.settings.adjudication)
+
+    def item(self, item_id: str) -> Item | None:
+        """An item, or None."""
+        with self.engine.connect() as connection:
+            return rows.find_item(connection, item_id)
+
+    def items(
+        self, *, state: State | None = None, since: str | datetime | None = None, limit: int | None = None
+    ) -> list[Item]:
+        """Items in the order they came; `since` asks for those whose state changed at or after a time."""
+        conditions = [] if state is None else [tables.items.c.state == state]
+        if since is not None:
+            conditions.append(tables.items.c.changed >= instant(since))
+        with self.engine.connect() as connection:
+            return rows.select_items(connection, *conditions, limit=limit)
+
+    def history(self, item_id: str) -> list[Event]:
+        """Everything that happened to an item, in order."""
+        with self.engine.connect() as connection:
+            return rows.history_of(connection, item_id)
+
+    def picture(self, sha256: str) -> bytes:
+        """The bytes of a kept picture, checked against their digest; HematoVisionError where missing or damaged."""
+        return self.pictures.read(sha256)
+
+    def _subject(self, correction: Correction) -> tuple[Prediction | None, bytes]:
+        """The prediction a correction is about, if any, and the picture."""
+        if correction.prediction_id is None:
+            if correction.image is None:
+                raise UsageError("A correction names a prediction or brings a picture; this one does neither.")
+            return None, correction.image
+        with self.engine.connect() as connection:
+            found = kept.find_prediction(connection, correction.prediction_id)
+        if found is None:
+            raise UsageError(f"There is no prediction {correction.prediction_id}.")
+        prediction, picture_kept = found
+        if correction.image is not None:
+            if hashlib.sha256(correction.image).hexdigest() != prediction.image:
+                raise UsageError(f"The picture sent along is not the one of prediction {prediction.id}.")
+            return prediction, correction.image
+        if not picture_kept:
+            raise UsageError(f"The picture of prediction {prediction.id} was not kept: send it along.")
+        return prediction, self.pictures.read(prediction.image)
+
+
+def open_feedback(
+    home: Home,
+    database: str | None,
+    pictures: str | None,
+    *,
+    settings: FeedbackSettings,
+    duplicates: DuplicateSettings,
+    limits: Limits,
+) -> FeedbackStore:
+    """The feedback store of a home.
+
+    Args:
+        database: a URL, `$NAME` of a variable that holds one, or None for a sqlite file in the home.
+        pictures: a folder, a URL as fsspec takes it, or None for a folder in the home.
+        limits: what a picture sent in must keep to.
+    """
+    url = database_url(database, home.databases / "feedback.db", named="records.database")
+    guard = GoldenGuard(home.golden, ImageStore(home.images), duplicates, limits, home.pictures / "golden")
+    return FeedbackStore(open_database(url), open_pictures(pictures, home.pictures), guard, settings)
+
+
+def _digest(correction: Correction) -> str:
+    """What was asked, whoever sent it in whichever way."""
+    content = correction.model_dump(exclude={"image", "by", "role", "source", "client_key"})
+    content["image"] = hashlib.sha256(correction.image).hexdigest() if correction.image is not None else None
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _same(found: tuple[Item, str], asked: str) -> Item:
+    item, before = found
+    if before != asked:
+        raise UsageError(
+            f"The client key {item.client_key!r} was used for another correction ({item.id}); take a new one."
+        )
+    return item
+
+
+def _row(correction: Correction, prediction: Prediction | None, asked: str) -> dict[str, object]:
+    about = {
+        name: getattr(correction, name) or (prediction and getattr(prediction, name))
+        for name in ("site", "client", "slide")
+    }
+    said = correction.model_dump(exclude={"image", "site", "client", "slide"})
+    return {
+        **said,
+        **about,
+        "id": new_id(),
+        "person": person(correction.by),
+        "predicted": prediction.label if prediction else None,
+        "model": prediction.model if prediction else None,
+        "asked": asked,
+        "submitted": now(),
+    }
+
+
+def _said_before(history: Sequence[Event], verdict: Verdict, by: str, role: str) -> bool:
+    votes = [event for event in history if event.verdict is not None or event.action == "superseded"]
+    mine = [event for event in votes if event.action == "superseded" or person(event.by) == person(by)]
+    return bool(mine) and (mine[-1].verdict, mine[-1].role) == (verdict, role)
