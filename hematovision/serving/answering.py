@@ -21,6 +21,7 @@ from hematovision.serving.metrics import Metrics
 from hematovision.serving.problems import Refused
 from hematovision.serving.schemas import Predictions, Unread
 from hematovision.serving.settings import ServingSettings
+from hematovision.serving.shadowing import Shadowing
 from hematovision.serving.uploads import FORM, Upload, media_type, pictures_of
 
 logger = logging.getLogger(__name__)
@@ -46,12 +47,13 @@ class Answering:
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decoding")
         self._bench = Bench(together=settings.pictures_at_once, told=metrics.together.observe)
         self._keeper = Keeper(store)
-        self._store = store
-        self._shadows: set[asyncio.Task[None]] = set()
+        self._shadowing = Shadowing(
+            engine, self._bench, self._decoders, store, metrics, waiting=settings.shadow_waiting
+        )
 
     async def close(self) -> None:
         """Let what has begun finish."""
-        await asyncio.gather(*self._shadows, return_exceptions=True)
+        await self._shadowing.close()
         self._decoders.shutdown()
         self._bench.close()
         self._keeper.close()
@@ -89,6 +91,7 @@ class Answering:
         ]
         await self._keep([kept for kept, _ in made], read)
         self._count(model, [kept for kept, _ in made], errors)
+        self._shadowing.follow([(kept, item.upload.data) for item, (kept, _) in zip(read, made, strict=True)])
         return Predictions(
             model=identity(model),
             confidence=model.specification.sets.confidence,

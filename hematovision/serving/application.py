@@ -48,6 +48,7 @@ def create_app(
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    service.drawing.submit(service.explainers.prepare)
     following = asyncio.create_task(_follow(service))
     yield
     following.cancel()

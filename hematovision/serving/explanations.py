@@ -1,5 +1,6 @@
 """Heat maps of kept predictions, drawn by the very model that gave them."""
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from hematovision.data.decoding import decode, encode_png
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.overlay import overlay
 from hematovision.home import Home
+from hematovision.learning.heatmaps import NoSpatialMap
 from hematovision.registry.explanation import Explainer
 from hematovision.registry.package import package_digest
 from hematovision.registry.versions import copy_package, resolve_version
 from hematovision.serving.engine import ServedModel
 
+logger = logging.getLogger(__name__)
 _MODELS_KEPT = 2
 
 
@@ -43,6 +46,17 @@ class Explainers:
             specification = explainer.specification
             image = decode(picture, max_pixels=specification.max_pixels, min_side=specification.min_side)
             return encode_png(overlay(image, explainer.explain([image], [label])[0]))
+
+    def prepare(self) -> None:
+        """Load what the first heat map would otherwise wait for, many seconds long."""
+        current = self._current()
+        try:
+            with self._drawing:
+                self._explainer(current.reference, current.digest)
+        except NoSpatialMap as error:
+            logger.info("%s", error)
+        except HematoVisionError as error:
+            logger.error("there will be no heat maps: %s", error)
 
     def _explainer(self, reference: str, digest: str) -> Explainer:
         if digest not in self._loaded:
