@@ -71,8 +71,11 @@ def load_served(home: Home, version: KnownVersion) -> ServedModel:
         HematoVisionError, UsageError: it is not the registered one, damaged, or cannot be read by this version.
     """
     folder = tempfile.TemporaryDirectory(prefix="hematovision-model-")
-    package = copy_package(home, version, Path(folder.name))
-    predictor = Predictor.load(package)
+    try:
+        package = copy_package(home, version, Path(folder.name))
+        predictor = Predictor.load(package)
+    except HematoVisionError as error:  # the copy's place means nothing to anybody, and is another every time
+        raise type(error)(str(error).replace(folder.name, version.reference)) from error
     side = predictor.specification.image_size
     answers = predictor.answer_pixels(np.zeros((1, side, side, 3), np.uint8))
     if not np.isfinite(answers.logits).all() or answers.logits.shape[1] != len(predictor.specification.classes):

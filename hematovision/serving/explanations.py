@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from hematovision.data.decoding import decode, encode_png
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.overlay import overlay
@@ -52,7 +54,8 @@ class Explainers:
         current = self._current()
         try:
             with self._drawing:
-                self._explainer(current.reference, current.digest)
+                explainer = self._explainer(current.reference, current.digest)
+                explainer.explain([np.zeros((8, 8, 3), np.uint8)], explainer.specification.classes[:1])
         except NoSpatialMap as error:
             logger.info("%s", error)
         except HematoVisionError as error:
