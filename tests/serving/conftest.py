@@ -22,7 +22,14 @@ def second(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A service in a process of its own, with small limits; shared, so leave its model and its keys alone."""
-    with running_service(tmp_path_factory.mktemp("service"), package) as running:
+def service(package: Path, second: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service in a process of its own, with small limits; shared, so whoever moves its alias moves it back."""
+    with running_service(tmp_path_factory.mktemp("service"), package, second) as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that share the one service run in one worker."""
+    for item in items:
+        if "service" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("serving"))

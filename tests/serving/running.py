@@ -25,7 +25,10 @@ LIMITS = {
     "header_seconds": 1.0,
     "body_seconds": 1.0,
 }
-SETTINGS: dict[str, Any] = {"serving": {"poll_seconds": 0.1, "key_seconds": 0, "port": 0, "limits": LIMITS}}
+CHALLENGER = "models:/hematovision@challenger"
+SETTINGS: dict[str, Any] = {
+    "serving": {"poll_seconds": 0.3, "key_seconds": 0, "port": 0, "limits": LIMITS, "shadow": CHALLENGER}
+}
 
 
 @dataclass
@@ -53,15 +56,16 @@ def _environment(home: Home) -> dict[str, str]:
 
 
 @contextmanager
-def running_service(folder: Path, package: Path, changes: Mapping[str, Any] | None = None) -> Iterator[Running]:
-    """Register a package, make keys, start the service, and end it as an operator would."""
+def running_service(folder: Path, champion: Path, challenger: Path) -> Iterator[Running]:
+    """Register two packages, make keys, start the service, and end it as an operator would."""
     home = Home(folder / "home")
     registry = SmallRegistry(home)
-    registry.add(package, alias="champion")
+    registry.add(champion, alias="champion")
+    registry.add(challenger, alias="challenger")
     store = open_keys(home, None)
     keys: dict[Role, str] = {role: store.add(f"{role} bench", role)[1] for role in ROLES}
     config = folder / "service.yaml"
-    config.write_text(yaml.safe_dump({"serving": {**SETTINGS["serving"], **(changes or {})}}))
+    config.write_text(yaml.safe_dump(SETTINGS))
     log = folder / "service.log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
