@@ -109,7 +109,7 @@ def running(command: list[str], port: int, path: str, home: Home) -> Iterator[No
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 def answers(port: int, path: str) -> bool:

@@ -1,6 +1,7 @@
 """The HTTP application around a started engine; it follows the registry for as long as it runs."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -48,7 +49,7 @@ def create_app(
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    service.drawing.submit(service.explainers.prepare)
+    threading.Thread(target=service.explainers.prepare, name="preparing", daemon=True).start()  # no end waits for it
     following = asyncio.create_task(_follow(service))
     yield
     following.cancel()
