@@ -14,7 +14,7 @@ from hematovision.errors import HematoVisionError
 from hematovision.home import Home
 from hematovision.registry.package import ModelSpecification, package_digest
 from hematovision.registry.predictor import Predictor
-from hematovision.registry.versions import KnownVersion, copy_package, resolve_version
+from hematovision.registry.resolution import KnownVersion, copy_package, resolve_version
 from hematovision.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from hematovision.home import Home
 from hematovision.learning.heatmaps import NoSpatialMap
 from hematovision.registry.explanation import Explainer
 from hematovision.registry.package import package_digest
-from hematovision.registry.versions import copy_package, resolve_version
+from hematovision.registry.resolution import copy_package, resolve_version
 from hematovision.serving.engine import ServedModel
 
 logger = logging.getLogger(__name__)
