@@ -4,17 +4,16 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 
-from hematovision.data.decoding import Pixels
 from hematovision.errors import UnreadableImage
 from hematovision.feedback.records import Prediction
 from hematovision.feedback.store import FeedbackStore
 from hematovision.registry.predictor import Answers
 from hematovision.serving.answers import Asker, answered, identity, record
-from hematovision.serving.bench import Bench
+from hematovision.serving.bench import Bench, Line
 from hematovision.serving.engine import Engine, ServedModel
 from hematovision.serving.keeping import Keeper
 from hematovision.serving.metrics import Metrics
@@ -29,12 +28,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Read:
-    """A picture of a request as the network takes it, with the SHA-256 of its bytes."""
+    """A picture on its way through the network: the SHA-256 of its bytes, the pixels it had, its answer."""
 
     index: int
     upload: Upload
     sha256: str
-    pixels: Pixels
+    count: int
+    answer: "Future[Answers]"
 
 
 class Answering:
@@ -107,30 +107,33 @@ class Answering:
     ) -> tuple[list[_Read], list[Unread], list[Answers]]:
         """Decode picture by picture and send each on; the next is decoded while the network works on the last."""
         started = perf_counter()
-        line, read, errors, waiting = self._bench.queue(), [], [], []
+        line, read, errors = self._bench.queue(), list[_Read](), list[Unread]()
         left = self._settings.limits.pixels_per_request
-        for index, upload in enumerate(uploads):
-            try:
-                item, count = await self._decode(model, index, upload, left)
-            except UnreadableImage as error:
-                errors.append(Unread(index=index, file=upload.name, reason=str(error)))
-                continue
-            left -= count
-            read.append(item)
-            waiting.append(asyncio.wrap_future(line.put(model.predictor, item.pixels)))
-        self._metrics.stage.labels("decoding").observe(perf_counter() - started)
-        given = list(await asyncio.gather(*waiting))
+        try:
+            for index, upload in enumerate(uploads):
+                try:
+                    read.append(await self._decode(model, line, index, upload, left))
+                except UnreadableImage as error:
+                    errors.append(Unread(index=index, file=upload.name, reason=str(error)))
+                else:
+                    left -= read[-1].count
+            self._metrics.stage.labels("decoding").observe(perf_counter() - started)
+            given = [await asyncio.wrap_future(item.answer) for item in read]
+        finally:
+            for item in read:
+                item.answer.cancel()  # what nobody waits for any more is not worked on; answers that are there stay
         self._metrics.stage.labels("until answered").observe(perf_counter() - started)
         return read, errors, given
 
-    async def _decode(self, model: ServedModel, index: int, upload: Upload, left: int) -> tuple[_Read, int]:
+    async def _decode(self, model: ServedModel, line: Line, index: int, upload: Upload, left: int) -> _Read:
         if left <= 0:
             raise UnreadableImage("the pictures before it used up the pixels of one request; send it in another")
         limit = min(self._settings.limits.pixels, left)
 
-        def decode() -> tuple[_Read, int]:
+        def decode() -> _Read:
             pixels, count = model.predictor.pixels(upload.data, max_pixels=limit)
-            return _Read(index, upload, hashlib.sha256(upload.data).hexdigest(), pixels), count
+            answer = line.put(model.predictor, pixels)
+            return _Read(index, upload, hashlib.sha256(upload.data).hexdigest(), count, answer)
 
         return await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
 
