@@ -10,15 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.versions.settings import RemoteSettings
 from hematovision.database import refuse_password
 from hematovision.errors import UsageError
 from hematovision.evaluation.robustness import RobustnessSettings
 from hematovision.evaluation.slices import SliceSettings
 from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
+from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.scheduling.settings import SchedulingSettings
 from hematovision.serving.settings import ServingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
@@ -74,6 +77,16 @@ class RegistrySettings(_Section):
     model_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
 
 
+class PromotionSettings(_Section):
+    """What a version is judged by.
+
+    Attributes:
+        policy: a YAML file laid over configs/promotion.yaml, or the bare name of one in configs/; None is that alone.
+    """
+
+    policy: str | None
+
+
 class RecordsSettings(_Section):
     """Where ledger, feedback and schedules are kept.
 
@@ -85,6 +98,12 @@ class RecordsSettings(_Section):
     database: str | None
 
     _database_is_no_secret = field_validator("database")(refuse_password)
+
+
+class LineageSettings(_Section):
+    """How many images, predictions and feedback items an answer shows; the others are counted."""
+
+    shown: int = Field(ge=1)
 
 
 class RunConfig(_Section):
@@ -109,9 +128,14 @@ class RunConfig(_Section):
     monitoring: DriftSettings
     search: SearchSettings
     registry: RegistrySettings
+    promotion: PromotionSettings
     records: RecordsSettings
     serving: ServingSettings
+    lineage: LineageSettings
     feedback: FeedbackSettings
+    improvement: ImprovementSettings
+    scheduling: SchedulingSettings
+    data_versions: RemoteSettings
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -52,6 +52,11 @@ class Home:
         return self.root / "checkpoints"
 
     @property
+    def networks(self) -> Path:
+        """What the networks of folds have learnt, by content: a retrain goes on from them."""
+        return self.root / "networks"
+
+    @property
     def golden(self) -> Path:
         """Frozen golden sets with their digests."""
         return self.root / "golden"
@@ -72,9 +77,34 @@ class Home:
         return self.root / "studies"
 
     @property
+    def data_versions(self) -> Path:
+        """Data versions whose bytes are kept, as a DVC repository."""
+        return self.root / "data-versions"
+
+    @property
+    def data_remote(self) -> Path:
+        """Where `data push` keeps them a second time, where no other remote is named."""
+        return self.root / "data-remote"
+
+    @property
     def databases(self) -> Path:
         """The sqlite files of the ledger, of feedback and of schedules, where no other database is named."""
         return self.root / "records"
+
+    @property
+    def champion_moving(self) -> Path:
+        """There while a champion is being moved, so that every start can ask without opening a database."""
+        return self.databases / "champion.moving"
+
+    @property
+    def webhook_key(self) -> Path:
+        """The key that encrypts the secrets of webhooks in MLflow's database."""
+        return self.root / "keys" / "webhooks.key"
+
+    @property
+    def scheduled(self) -> Path:
+        """Logs of scheduled runs: a folder a schedule, a file a firing."""
+        return self.root / "scheduled"
 
     @property
     def tracking_uri(self) -> str:
@@ -105,6 +135,8 @@ def activate_home(environment: MutableMapping[str, str] | None = None) -> Home:
         variables.setdefault(name, value)
     variables.setdefault("TORCH_HOME", str(home.root / "torch"))
     variables.setdefault("MPLCONFIGDIR", str(home.root / "matplotlib"))
+    if home.webhook_key.is_file():
+        variables.setdefault("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY", home.webhook_key.read_text())
     if not any(name in variables for name in ("ZENML_CONFIG_PATH", "ZENML_STORE_URL")):
         variables["ZENML_CONFIG_PATH"] = str(home.root / "zenml")
         variables.setdefault("ZENML_LOCAL_STORES_PATH", str(home.root / "zenml" / "stores"))

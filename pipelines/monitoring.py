@@ -9,7 +9,7 @@ from steps.watch import evaluate_on, watch
 @pipeline(dynamic=True, enable_cache=False)
 def evaluation_pipeline(config: RunConfig, model: str, path: str) -> None:
     """Score a model on labelled cells."""
-    evaluate_on(model, path, config.reading, config.evaluation, config.seed)
+    evaluate_on(model, path, config.reading, config.evaluation, config.records, config.seed)
 
 
 @pipeline(dynamic=True, enable_cache=False)

@@ -11,7 +11,7 @@ from steps.search import ask_trials, choose_cells, conclude_study, open_study, s
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def search_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
     """Ask a round of trials, score them side by side, tell the study; until it has all it is to have."""
-    manifest, _, golden, _, pinned = prepare_cells(config, path, embedded)
+    manifest, _, golden, _, pinned, _ = prepare_cells(config, path, embedded)
     cells, learning = choose_cells(manifest, golden, config)
     study = open_study(cells, learning, config)
     while (asked := ask_trials(study, config)).load():

@@ -1,6 +1,6 @@
 """From cells to a registered challenger."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from zenml import pipeline, unmapped
 
@@ -9,17 +9,44 @@ from pipelines.ingestion import prepare_cells
 from steps.assess import build_reference, evaluate_model, find_weak_slices, spoil_pictures, summarise_folds
 from steps.caching import LIBRARY_CACHE
 from steps.learn import extract_features, list_folds, train_fold, train_model
-from steps.publish import register_model, write_report
+from steps.publish import judge_model, register_model, write_report
 
 
-def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, ...]:
-    """Cells to an evaluated model with its report.
+class Learnt(NamedTuple):
+    """The artifacts of a trained model that nothing but its folds has judged yet."""
 
-    Returns:
-        Candidate, manifest, package, reference, report, cross-validation, golden evaluation, errors, robustness,
-        curves: artifacts.
-    """
-    manifest, quarantine, golden_folder, version, pinned = prepare_cells(config, path, embedded)
+    manifest: Any
+    quarantine: Any
+    validation: Any
+    golden_folder: Any
+    version: Any
+    features: Any
+    outcomes: Any
+    package: Any
+    curves: Any
+
+
+class Made(NamedTuple):
+    """The artifacts of an evaluated model, in the order in which `register_model` takes them."""
+
+    candidate: Any
+    manifest: Any
+    outcomes: Any
+    package: Any
+    reference: Any
+    report: Any
+    folds: Any
+    golden: Any
+    probabilities: Any
+    errors: Any
+    robustness: Any
+    curves: Any
+    validation: Any
+
+
+def learn(config: RunConfig, path: str, embedded: bool) -> Learnt:
+    """Cells to a trained model."""
+    manifest, quarantine, golden_folder, version, pinned, validation = prepare_cells(config, path, embedded)
     features = extract_features(manifest, config.learning, config.reading, config.seed)
     outcomes = train_fold.map(
         fold=list_folds(config.split.folds),
@@ -29,7 +56,6 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         settings=unmapped(config.learning),
         seed=unmapped(config.seed),
     )
-    folds = summarise_folds(manifest, outcomes, config.evaluation, config.trust, config.seed)
     package, curves = train_model(
         manifest,
         outcomes,
@@ -42,23 +68,60 @@ def make_candidate(config: RunConfig, path: str, embedded: bool) -> tuple[Any, .
         config.trust,
         config.seed,
     )
-    golden, probabilities = evaluate_model(manifest, package, golden_folder, config.evaluation, config.seed)
+    return Learnt(manifest, quarantine, validation, golden_folder, version, features, outcomes, package, curves)
+
+
+def evaluate_learnt(learnt: Learnt, config: RunConfig) -> Made:
+    """A trained model to an evaluated one with its report."""
+    manifest, outcomes, package = learnt.manifest, learnt.outcomes, learnt.package
+    folds = summarise_folds(manifest, outcomes, config.evaluation, config.trust, config.seed)
+    golden, probabilities = evaluate_model(manifest, package, learnt.golden_folder, config.evaluation, config.seed)
     errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
     robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
-    reference = build_reference(manifest, outcomes, features, package, config.monitoring, config.seed)
+    reference = build_reference(manifest, outcomes, learnt.features, package, config.monitoring, config.seed)
     report, candidate = write_report(
-        manifest, quarantine, folds, golden, probabilities, errors, robustness, package, curves, version, config
+        manifest,
+        learnt.quarantine,
+        folds,
+        golden,
+        probabilities,
+        errors,
+        robustness,
+        package,
+        learnt.curves,
+        learnt.version,
+        config,
     )
-    return candidate, manifest, package, reference, report, folds, golden, errors, robustness, curves
+    return Made(
+        candidate,
+        manifest,
+        outcomes,
+        package,
+        reference,
+        report,
+        folds,
+        golden,
+        probabilities,
+        errors,
+        robustness,
+        learnt.curves,
+        learnt.validation,
+    )
+
+
+def register_and_judge(made: Made, config: RunConfig) -> None:
+    """An evaluated model to a challenger with a verdict."""
+    registered = register_model(*made, config)
+    judge_model(registered, made.golden, made.probabilities, config)
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def candidate_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
     """Everything but the registration."""
-    make_candidate(config, path, embedded)
+    evaluate_learnt(learn(config, path, embedded), config)
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def training_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
-    """Validate, train a fold each, train the model, score it on the golden set, report, register."""
-    register_model(*make_candidate(config, path, embedded), config)
+    """Validate, train a fold each, train the model, score it on the golden set, report, register, judge."""
+    register_and_judge(evaluate_learnt(learn(config, path, embedded), config), config)

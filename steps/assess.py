@@ -6,9 +6,9 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 
-from hematovision.config import EvaluationSettings, TrustSettings
+from hematovision.config import EvaluationSettings, RecordsSettings, TrustSettings
 from hematovision.data.golden import load_golden
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.cross_validation import CrossValidation
@@ -19,6 +19,7 @@ from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.assessment import ErrorAnalysis, analyse_errors, cross_validate, evaluate_golden
+from hematovision.registry.chronicle import record_evaluation
 from hematovision.registry.package import verify_package
 from hematovision.registry.reference import write_reference
 from hematovision.registry.robustness import measure_golden_robustness
@@ -36,19 +37,27 @@ def summarise_folds(
 
 @step
 def evaluate_model(
-    manifest: pd.DataFrame, package: Path, golden_folder: str, settings: EvaluationSettings, seed: int
+    manifest: pd.DataFrame,
+    package: Path,
+    golden_folder: str,
+    settings: EvaluationSettings,
+    records: RecordsSettings,
+    seed: int,
 ) -> tuple[Annotated[Evaluation, "golden"], Annotated[np.ndarray, "golden_probabilities"]]:
     """Score the packaged model on the frozen golden set, which chose nothing."""
+    golden = load_golden(Path(golden_folder))
     with progress_bar("Golden set") as progress:
         evaluation, probabilities = evaluate_golden(
             manifest,
             package,
-            load_golden(Path(golden_folder)),
+            golden,
             ImageStore(locate_home().images),
             settings,
             seed=seed,
             progress=progress,
         )
+    run = str(get_step_context().pipeline_run.id)
+    record_evaluation(locate_home(), records.database, evaluation, package, run=run, golden=golden)
     log_metadata({"accuracy": evaluation.accuracy.value, "macro_f1": evaluation.macro_f1.value, "n": evaluation.n})
     return evaluation, probabilities
 

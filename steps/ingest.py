@@ -4,23 +4,25 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
-from hematovision.config import ReadingSettings, SplitSettings
+from hematovision.config import ReadingSettings, RecordsSettings, SplitSettings
 from hematovision.data import preparation, splits
 from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.expectations import ValidationSettings
 from hematovision.data.golden import freeze_golden
 from hematovision.data.ingestion import Limits
 from hematovision.data.leakage import Leakage, refuse_leakage
-from hematovision.data.pin import DataPin, pin, pin_embedded
+from hematovision.data.pin import DataPin, pin, pin_embedded, without
 from hematovision.data.store import ImageStore
 from hematovision.data.synthetic.dataset import SyntheticPlan
 from hematovision.data.validation import ValidationResult, raise_for_failures, validate_manifest
 from hematovision.data.versioning import DataVersion, manifest_version
+from hematovision.data.versions.keeping import KeptVersions
 from hematovision.home import CONFIGS, locate_home
 from hematovision.progress import progress_bar
+from hematovision.registry.chronicle import record_validation
 
 
 @step(enable_cache=False)
@@ -33,7 +35,7 @@ def pin_data(path: str, plan: SyntheticPlan, embedded: bool) -> Annotated[DataPi
             else pin(Path(path))
         )
     log_metadata({"path": pinned.path, "fingerprint": pinned.fingerprint})
-    return pinned
+    return without(pinned, ImageStore(locate_home().images).withdrawn())
 
 
 @step
@@ -45,10 +47,12 @@ def ingest(
     Annotated[Leakage, "leakage"],
     Annotated[DataVersion, "data_version"],
 ]:
-    """Read every picture, find duplicates, build groups."""
+    """Read every picture, find duplicates, build groups; keep what was read as a data version."""
+    home = locate_home()
+    images = ImageStore(home.images)
     prepared = preparation.prepare(
         Path(pinned.path),
-        ImageStore(locate_home().images),
+        images,
         limits=Limits(reading.max_pixels, reading.min_side),
         voc_margin=reading.voc_margin,
         duplicates=duplicates,
@@ -56,16 +60,28 @@ def ingest(
         bar=progress_bar,
     )
     version = pinned.pinned or manifest_version(prepared.manifest, pinned.path)
-    log_metadata({"accepted": len(prepared.manifest), "quarantined": len(prepared.quarantine), "version": str(version)})
+    kept = KeptVersions(home.data_versions).keep(
+        Path(pinned.path), version, prepared.manifest, images, synthetic=pinned.synthetic
+    )
+    log_metadata(
+        {
+            "accepted": len(prepared.manifest),
+            "quarantined": len(prepared.quarantine),
+            "version": str(version),
+            "data_content": kept.content,
+        }
+    )
     return prepared.manifest, prepared.quarantine, prepared.leakage, version
 
 
 @step
 def validate(
-    manifest: pd.DataFrame, settings: ValidationSettings, suite: str
+    manifest: pd.DataFrame, version: DataVersion, settings: ValidationSettings, records: RecordsSettings, suite: str
 ) -> tuple[Annotated[ValidationResult, "validation"], Annotated[HTMLString, "data_docs"]]:
     """Run the Great Expectations suite; the verdict is for the gate to act on."""
     result = validate_manifest(manifest, settings=settings, folder=locate_home().validation, suite=suite)
+    run = str(get_step_context().pipeline_run.id)
+    record_validation(locate_home(), records.database, result, version, suite=suite, run=run)
     log_metadata({"success": result.success, "failed": [failure.expectation for failure in result.failed]})
     return result, HTMLString(result.docs_html)
 

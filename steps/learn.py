@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 
-from hematovision.config import ReadingSettings, TrustSettings
+from hematovision.config import ReadingSettings, RecordsSettings, TrustSettings
 from hematovision.data.golden import assert_untouched, load_golden
 from hematovision.data.pin import DataPin
 from hematovision.data.store import ImageStore
@@ -18,20 +18,21 @@ from hematovision.home import locate_home
 from hematovision.learning import folds
 from hematovision.learning.fitting import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
+from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
+from hematovision.registry.chronicle import record_training
 from hematovision.registry.package import package_digest
 
 one_per_core = threading.BoundedSemaphore(os.cpu_count() or 1)
 """Mapped steps of a local run are threads of one process: as many folds side by side as there are cores."""
 
 
-@step
-def extract_features(
+def prepare_features(
     manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
-) -> Annotated[FeatureSet, "features"]:
-    """Compute the frozen features of every cell that has none yet."""
+) -> FeatureSet:
+    """The frozen features of these cells in the home's cache, computed where there are none yet."""
     home = locate_home()
     with progress_bar("Frozen features") as progress:
         return folds.prepare_features(
@@ -44,6 +45,14 @@ def extract_features(
             seed=seed,
             progress=progress,
         )
+
+
+@step
+def extract_features(
+    manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
+) -> Annotated[FeatureSet, "features"]:
+    """Compute the frozen features of every cell that has none yet."""
+    return prepare_features(manifest, settings, reading, seed)
 
 
 @step
@@ -66,6 +75,7 @@ def train_fold(
             settings,
             seed=seed,
             threads=1,
+            networks=NetworkStore(locate_home().networks),
             checkpoints=locate_home().checkpoints,
             progress=progress,
         )
@@ -84,11 +94,13 @@ def train_model(
     settings: LearningSettings,
     reading: ReadingSettings,
     trust: TrustSettings,
+    records: RecordsSettings,
     seed: int,
 ) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
     """Train on all development cells and write the model package."""
     folder = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package"
-    origin = Origin(version, load_golden(Path(golden_folder)), pinned.synthetic, reading.max_pixels, reading.min_side)
+    golden = load_golden(Path(golden_folder))
+    origin = Origin(version, golden, pinned.synthetic, reading.max_pixels, reading.min_side)
     with progress_bar("Final model") as progress:
         curves = build_model(
             folder,
@@ -103,5 +115,7 @@ def train_model(
             checkpoints=locate_home().checkpoints,
             progress=progress,
         )
+    run, cells = str(get_step_context().pipeline_run.id), int((manifest["fold"] >= 0).sum())
+    record_training(locate_home(), records.database, folder, golden, run=run, cells=cells)
     log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
     return folder, curves

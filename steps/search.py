@@ -13,7 +13,6 @@ from hematovision.config import RunConfig
 from hematovision.data.golden import load_golden
 from hematovision.data.manifest import manifest_digest
 from hematovision.data.pin import DataPin
-from hematovision.data.store import ImageStore
 from hematovision.home import locate_home
 from hematovision.learning import folds
 from hematovision.learning.search import study as studies
@@ -21,9 +20,9 @@ from hematovision.learning.search.bench import Bench, inner_folds
 from hematovision.learning.search.space import check_space
 from hematovision.learning.search.trials import TrialOutcome, TrialRequest
 from hematovision.learning.settings import LearningSettings
-from hematovision.progress import advance, progress_bar, set_progress
+from hematovision.progress import advance, set_progress
 from hematovision.registry.study_summary import StudySummary, conclude, study_name, track
-from steps.learn import one_per_core
+from steps.learn import one_per_core, prepare_features
 
 BAR = "Inner folds"
 """The progress bar that whoever runs the pipeline opens; folds of all trials fill it."""
@@ -102,20 +101,6 @@ def _bench(cells: pd.DataFrame, config: RunConfig) -> Bench:
     with _making:
         if key not in _benches:
             _benches.clear()
-            _benches[key] = Bench(cells, partial(_prepare, cells, config), seed=config.seed)
+            prepare = partial(prepare_features, cells, reading=config.reading, seed=config.seed)
+            _benches[key] = Bench(cells, prepare, seed=config.seed)
         return _benches[key]
-
-
-def _prepare(cells: pd.DataFrame, config: RunConfig, settings: LearningSettings) -> folds.FeatureSet:
-    home = locate_home()
-    with progress_bar("Frozen features") as progress:
-        return folds.prepare_features(
-            cells,
-            ImageStore(home.images),
-            home.features,
-            settings,
-            max_pixels=config.reading.max_pixels,
-            workers=config.reading.workers,
-            seed=config.seed,
-            progress=progress,
-        )

@@ -3,14 +3,15 @@
 from pathlib import Path
 from typing import Annotated
 
-from zenml import log_metadata, step
+from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
-from hematovision.config import EvaluationSettings, ReadingSettings
+from hematovision.config import EvaluationSettings, ReadingSettings, RecordsSettings
 from hematovision.data.pictures import pictures_in
 from hematovision.home import locate_home
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.progress import progress_bar
+from hematovision.registry.chronicle import record_evaluation
 from hematovision.registry.external import ExternalEvaluation, evaluate_elsewhere
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.watching import Monitored, write_monitoring
@@ -19,11 +20,18 @@ from hematovision.registry.watching import watch as watch_pictures
 
 @step(enable_cache=False)
 def evaluate_on(
-    model: str, path: str, reading: ReadingSettings, settings: EvaluationSettings, seed: int
+    model: str,
+    path: str,
+    reading: ReadingSettings,
+    settings: EvaluationSettings,
+    records: RecordsSettings,
+    seed: int,
 ) -> tuple[Annotated[ExternalEvaluation, "evaluation"], Annotated[HTMLString, "report"]]:
     """Score a registered model on labelled cells it was not made from."""
     with progress_bar("Evaluating") as progress:
         result = evaluate_elsewhere(locate_home(), model, Path(path), reading, settings, seed=seed, progress=progress)
+    package, run = fetch_model(locate_home(), model) / "artifacts" / "package", get_step_context().pipeline_run.id
+    record_evaluation(locate_home(), records.database, result.evaluation, package, run=str(run))
     log_metadata({"model": model, "accuracy": result.evaluation.accuracy.value, "n": result.evaluation.n})
     return result, HTMLString(Path(result.report).read_text(encoding="utf-8"))
 

@@ -5,6 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.audit_commands import audit_app, reviewers_app
+from hematovision.cli.data_application import data_app
+from hematovision.cli.feedback_commands import feedback_app
+from hematovision.cli.promotion_commands import add_promotion
+from hematovision.cli.schedule_application import schedule_app
 from hematovision.cli.service_commands import add_service_commands
 
 app = typer.Typer(
@@ -17,8 +22,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     epilog="Exit codes: 0 done, 1 a failure of ours, 2 wrong usage, 3 a gate refused the data or the model.",
 )
-data_app = typer.Typer(name="data", help="Look at, generate and verify data sets.", no_args_is_help=True)
-app.add_typer(data_app)
+for _sub_app in (data_app, feedback_app, reviewers_app, audit_app, schedule_app):
+    app.add_typer(_sub_app)
 add_service_commands(app)
 
 Data = Annotated[
@@ -47,6 +52,9 @@ Model = Annotated[
     typer.Option(
         "--model", metavar="URI", help="models:/NAME/VERSION, models:/NAME@ALIAS, or the folder of a logged model."
     ),
+]
+Version = Annotated[
+    str, typer.Option("--model", metavar="URI", help="models:/NAME/VERSION or models:/NAME@ALIAS, such as @challenger.")
 ]
 Folds = Annotated[int | None, typer.Option(help="Number of folds.", min=2)]
 
@@ -117,6 +125,14 @@ def register(
 
 
 @app.command()
+def improve(config: Config = None, json: AsJson = False) -> None:
+    """Make a challenger from the champion and the corrections accepted since; says why where there is nothing to do."""
+    from hematovision.cli import improvement
+
+    improvement.improve(config, as_json=json)
+
+
+@app.command()
 def search(
     data: Data = None,
     space: Annotated[
@@ -154,6 +170,14 @@ def evaluate(
     from hematovision.cli import service
 
     service.evaluate(model, data, config, as_json=json)
+
+
+@app.command()
+def gate(model: Version, config: Config = None, json: AsJson = False) -> None:
+    """Judge a registered version anew, by the promotion policy and against the champion; exit code 3 if it fails."""
+    from hematovision.cli import gating
+
+    gating.gate(model, config, as_json=json)
 
 
 @app.command()
@@ -216,6 +240,34 @@ def monitor(
 
 
 @app.command()
+def card(
+    model: Model,
+    output: Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where copies go.")] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Write the model card of a version anew, with what was decided since it was registered."""
+    from hematovision.cli import card as writing
+
+    writing.card(model, output, config, as_json=json)
+
+
+@app.command()
+def reproduce(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A number, NAME/VERSION, or models:/NAME@ALIAS.")],
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the model made again in this new folder.")
+    ] = None,
+    config: Config = None,
+    json: AsJson = False,
+) -> None:
+    """Train a registered version again from its recorded settings and data; say how far the result is from it."""
+    from hematovision.cli import reproduction
+
+    reproduction.reproduce(version, keep, config, as_json=json)
+
+
+@app.command()
 def backbones(
     names: Annotated[
         list[str] | None,
@@ -246,42 +298,28 @@ def ui(
     dashboards.serve(mlflow_port, zenml_port, config, as_json=json)
 
 
-@data_app.command()
-def generate(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write the set.")],
-    scanner: Annotated[
-        str | None, typer.Option(help="A scanner of configs/scanners.yaml: another look of the same cells.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed gives other cells.", min=0)] = None,
-    slides: Annotated[int | None, typer.Option(min=1)] = None,
-    cells: Annotated[int | None, typer.Option(help="Cells a class and slide.", min=1)] = None,
+@app.command()
+def lineage(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            metavar="SUBJECT",
+            help="A model version (NAME/VERSION, models:/…, @ALIAS), a run's id or its beginning, a data version, an "
+            "image (SHA-256 or file), a prediction's id, or any name an answer shows in brackets.",
+        ),
+    ],
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write the graph as a page.")] = None,
+    shown: Annotated[int | None, typer.Option("--shown", help="Images and predictions shown.", min=1)] = None,
     config: Config = None,
     json: AsJson = False,
 ) -> None:
-    """Write a synthetic data set: generated cells, no patient behind them."""
-    from hematovision.cli import datasets
+    """Say where something came from and what came of it: image, data, run, model, decision, prediction, feedback."""
+    from hematovision.cli import lineage as answer
 
-    datasets.generate(folder, config, scanner=scanner, seed=seed, slides=slides, cells=cells, as_json=json)
-
-
-@data_app.command()
-def verify(config: Config = None, json: AsJson = False) -> None:
-    """Check the embedded data against data.dvc, every byte."""
-    from hematovision.cli import datasets
-
-    datasets.verify(config, as_json=json)
+    answer.show(subject, config, html=html, shown=shown, as_json=json)
 
 
-@data_app.command()
-def show(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A data set in any layout `run` takes.")],
-    config: Config = None,
-    json: AsJson = False,
-) -> None:
-    """Say which layout a data set has, and how many images a class."""
-    from hematovision.cli import datasets
-
-    datasets.show(path, config, as_json=json)
+add_promotion(app)
 
 
 def main() -> None:

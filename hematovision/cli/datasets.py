@@ -1,4 +1,4 @@
-"""`data generate`, `data verify`, `data show`."""
+"""`data generate`, `data verify`, `data pin`, `data show`."""
 
 from collections import Counter
 from pathlib import Path
@@ -62,6 +62,33 @@ def verify(config: Path | None, *, as_json: bool) -> None:
                 f"{pinned.path} is what data.dvc pins ({pinned.fingerprint})", soft_wrap=True
             ),
         )
+
+
+def pin(path: Path | None, *, as_json: bool) -> None:
+    """Move the `.dvc` file beside a data set to what lies there now."""
+    with command(as_json) as output:
+        from hematovision.data.versioning import move_pin
+        from hematovision.home import PROJECT
+
+        place = (path or PROJECT / "data").absolute()
+        before, now = move_pin(place)
+        document = {
+            "path": str(place),
+            "before": str(before) if before else None,
+            "version": str(now),
+            "files": now.files,
+            "size": now.size,
+            "changed": before is None or before.digest != now.digest,
+        }
+        output.result(document, _show_pin)
+
+
+def _show_pin(console: Any, document: Any) -> None:
+    if not document["changed"]:
+        text = f"{document['path']} is what its .dvc file pins already ({document['version']})"
+    else:
+        text = f"{document['path']}: pinned {document['version']}, before {document['before'] or 'nothing'}"
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def show(path: Path, config: Path | None, *, as_json: bool) -> None:

@@ -9,9 +9,10 @@ from hematovision.cli.output import Output, command
 from hematovision.cli.tables import show_candidate, show_ingestion, show_run
 
 
-def _configured(
+def configured(
     data: str | None, config: Path | None, on_leakage: str | None, folds: int | None, seed: int | None
 ) -> Any:
+    """The configuration that a command line asks for."""
     from hematovision.config import load_config
 
     split = {name: value for name, value in (("on_leakage", on_leakage), ("folds", folds)) if value is not None}
@@ -34,12 +35,13 @@ def run(
     """The whole pipeline, and its summary."""
     with command(as_json) as output:
         started = time.monotonic()
-        settings = _configured(data, config, on_leakage, folds, seed)
+        settings = configured(data, config, on_leakage, folds, seed)
         from pipelines.training import training_pipeline
 
         finished = _start(training_pipeline, settings)
         summary = finished.artifact("register_model", "summary").model_dump()
-        output.result({**summary, "seconds": round(time.monotonic() - started, 1)}, show_run)
+        verdict = finished.artifact("judge_model", "verdict").model_dump()
+        output.result({**summary, "verdict": verdict, "seconds": round(time.monotonic() - started, 1)}, show_run)
 
 
 def train(
@@ -48,7 +50,7 @@ def train(
     """The pipeline up to the candidate."""
     with command(as_json) as output:
         started = time.monotonic()
-        settings = _configured(data, config, on_leakage, folds, seed)
+        settings = configured(data, config, on_leakage, folds, seed)
         from pipelines.training import candidate_pipeline
 
         finished = _start(candidate_pipeline, settings)
@@ -61,7 +63,7 @@ def ingest(
 ) -> None:
     """The front half; a refusal still tells what was found."""
     with command(as_json) as output:
-        settings = _configured(data, config, on_leakage, folds, seed)
+        settings = configured(data, config, on_leakage, folds, seed)
         from pipelines.ingestion import ingestion_pipeline
 
         _tell(output, _start(ingestion_pipeline, settings, refused=lambda run: _tell(output, run)))

@@ -5,9 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hematovision.errors import HematoVisionError
+
+if TYPE_CHECKING:
+    from hematovision.home import Home
 
 SCHEMA = 1
 
@@ -43,6 +46,17 @@ def complain(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(Text.assemble(("Error: ", "bold red"), message))
 
 
+def _settle(home: "Home") -> None:
+    """Complete or undo a promotion that a kill interrupted; where none was, one look at the disk."""
+    if not home.champion_moving.exists():
+        return
+    from hematovision.config import load_config
+    from hematovision.promotion.champion import settle
+
+    for move in settle(home, database=load_config().records.database):
+        complain(f"a {move.kind} was interrupted and is complete now: {move.name}/{move.after} is champion.")
+
+
 @contextmanager
 def command(as_json: bool) -> Iterator[Output]:
     """The frame of every command: activates the home, turns problems into messages and exit codes.
@@ -55,7 +69,7 @@ def command(as_json: bool) -> Iterator[Output]:
     try:
         from hematovision.home import activate_home
 
-        activate_home()
+        _settle(activate_home())
         yield output
     except HematoVisionError as error:
         complain(str(error))

@@ -17,7 +17,8 @@ def interval(figure: Mapping[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-def _facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
+def facts(console: Console, title: str, rows: Mapping[str, str]) -> None:
+    """A short table of names and words under a title."""
     table = Table(title=title, show_header=False, title_justify="left", title_style="bold")
     table.add_column(style="cyan", no_wrap=True)
     table.add_column()
@@ -49,10 +50,12 @@ def show_run(console: Console, document: Mapping[str, Any]) -> None:
     model = document["model"]
     rows = _evidence(document) | {
         "model": f"{escape(model['name'])} version {model['version']}, alias challenger",
+        "verdict": verdict_words(document["verdict"]),
         "time": f"{document['seconds']:.0f} s",
     }
-    _facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
+    facts(console, "A challenger is registered (95 % intervals in brackets)", rows)
     console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
+    console.print(f"Verdict   {document['verdict']['page']}", soft_wrap=True, markup=False, highlight=False)
     console.print(
         f"Classify  hematovision predict --model {model['uri']} IMAGE…", soft_wrap=True, markup=False, highlight=False
     )
@@ -60,9 +63,17 @@ def show_run(console: Console, document: Mapping[str, Any]) -> None:
     console.print(NOT_A_DEVICE, style="dim")
 
 
+def verdict_words(verdict: Mapping[str, Any]) -> str:
+    """The verdict in one line: passed, or the gates that were not."""
+    against = f"against {verdict['champion']}" if verdict["champion"] else "no champion to compare with"
+    if verdict["passed"]:
+        return f"[bold green]passed[/] all {verdict['gates']} gates, {escape(against)}"
+    return f"[bold red]failed[/] {escape(', '.join(verdict['failed']))}, {escape(against)}"
+
+
 def show_candidate(console: Console, document: Mapping[str, Any]) -> None:
     """The table `train` ends with."""
-    _facts(console, "A candidate is trained, not registered (95 % intervals in brackets)", _evidence(document))
+    facts(console, "A candidate is trained, not registered (95 % intervals in brackets)", _evidence(document))
     console.print(f"Report    {document['report']}", soft_wrap=True, markup=False, highlight=False)
     console.print("Next      hematovision register, with the same options", highlight=False)
     console.print(NOT_A_DEVICE, style="dim")
@@ -198,7 +209,7 @@ def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
         "macro-F1": interval(document["macro_f1"]),
         **_trust(document["trust"]),
     }
-    _facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
+    facts(console, f"Model {document['model']} (95 % intervals in brackets)", rows)
     table = Table()
     for name in ("class", "n", "precision", "recall", "F1"):
         table.add_column(name, justify="left" if name == "class" else "right")
@@ -321,3 +332,21 @@ def show_robustness(console: Console, document: Mapping[str, Any]) -> None:
     )
     _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["quarantined"]])
     console.print(f"Plot  {document['plot']}", soft_wrap=True, markup=False, highlight=False)
+
+
+def show_verdict(console: Console, document: Mapping[str, Any]) -> None:
+    """One row a gate, then what to know besides."""
+    against = f"against {document['champion']}" if document["champion"] else "no champion to compare with"
+    table = Table(title=f"{document['model']}, {against}", title_justify="left", title_style="bold", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for gate in document["gates"]:
+        mark = "[green]passed[/]" if gate["passed"] else "[bold red]failed[/]"
+        table.add_row(mark, escape(gate["name"]), escape(gate["says"]))
+    console.print(table)
+    for note in document["notes"]:
+        console.print(f"Note: {note}", markup=False)
+    console.print(f"Verdict   {'[bold green]passed[/]' if document['passed'] else '[bold red]failed[/]'}")
+    console.print(f"Page      {document['page']}", soft_wrap=True, markup=False, highlight=False)
+    console.print(NOT_A_DEVICE, style="dim")

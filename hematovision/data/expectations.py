@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from hematovision.data.manifest import DEVELOPMENT, GOLDEN, GROUPED, SPLIT_COLUMNS
+from hematovision.data.manifest import DEVELOPMENT, GOLDEN, GROUPED, HELD_OUT, SPLIT_COLUMNS
 
 if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
@@ -157,11 +157,13 @@ def _splits() -> Iterator[Expectation]:
 
     yield gxe.ExpectColumnValuesToBeInSet(
         column="split",
-        value_set=[DEVELOPMENT, GOLDEN],
-        **_stated("critical", "every image is for development or in the golden set"),
+        value_set=[DEVELOPMENT, GOLDEN, HELD_OUT],
+        **_stated("critical", "every image is for development, held out, or in the golden set"),
     )
-    yield _one("splits_per_group", "critical", "no group stands in both development and the golden set")
+    yield _one("splits_per_group", "critical", "no group stands in two of development, held-out part and golden set")
     yield _one("folds_per_group", "critical", "no group stands in two folds")
-    yield _one("splits_per_cluster", "critical", "no near-duplicates stand in both development and the golden set")
+    yield _one(
+        "splits_per_cluster", "critical", "no near-duplicates stand in two of development, held-out part and golden set"
+    )
     yield _one("folds_per_cluster", "critical", "no near-duplicates stand in two folds")
-    yield _between("splits_per_label", 2, 2, "critical", "every class stands in development and in the golden set")
+    yield _between("splits_per_label", 2, 3, "critical", "every class stands in development and in the golden set")

@@ -39,12 +39,11 @@ def freeze_golden(
     set is never redrawn for data and parameters that have one. A kill half-way leaves no record, and the next call
     completes it.
     """
-    check_columns(manifest, COMPLETE)
-    rows = manifest.loc[manifest["split"] == GOLDEN, _COLUMNS]
+    rows = golden_part(manifest)
     if rows.empty:
         raise GateRefused("no image is in the golden set: nothing to freeze")
     table = to_csv(rows)
-    record = _record(rows, sha256(table).hexdigest(), data_version, dict(parameters))
+    record = _record(rows, rows_digest(rows), data_version, dict(parameters))
     place = folder / _place(data_version, parameters)
     if (place / _RECORD).exists():
         return _unchanged(load_golden(place), record["digest"])
@@ -52,6 +51,17 @@ def freeze_golden(
     _write_durably(place / _TABLE, table)
     _write_durably(place / _RECORD, (json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
     return load_golden(place)
+
+
+def golden_part(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The golden rows of a split manifest, with the columns a golden set keeps."""
+    check_columns(manifest, COMPLETE)
+    return manifest.loc[manifest["split"] == GOLDEN, _COLUMNS]
+
+
+def rows_digest(rows: pd.DataFrame) -> str:
+    """The digest of a golden set that holds these rows, in hex."""
+    return sha256(to_csv(rows)).hexdigest()
 
 
 def load_golden(folder: Path, *, digest: str | None = None) -> GoldenSet:
@@ -76,6 +86,14 @@ def load_golden(folder: Path, *, digest: str | None = None) -> GoldenSet:
         raise GateRefused(f"{folder}: another golden set than expected (digest {record['digest']}, expected {digest})")
     rows = load_manifest(folder / _TABLE)
     return GoldenSet(folder, record["digest"], record["data_version"], record["parameters"], rows)
+
+
+def find_golden(folder: Path, digest: str) -> GoldenSet:
+    """The golden set of this digest among those frozen below a folder. GateRefused where there is none."""
+    for place in sorted(folder.glob(f"*/{_RECORD}")):
+        if json.loads(place.read_text(encoding="utf-8")).get("digest") == digest:
+            return load_golden(place.parent, digest=digest)
+    raise GateRefused(f"{folder} holds no golden set {digest[:12]}: restore it from a backup; it is never redrawn.")
 
 
 def assert_untouched(golden: GoldenSet, training_rows: pd.DataFrame, *, manifest: pd.DataFrame | None = None) -> None:

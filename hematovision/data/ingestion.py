@@ -123,12 +123,13 @@ def _read(item: Item, store: ImageStore, limits: Limits, describe: Callable[[Pix
         if not item.label:
             raise UnreadableImage("the image has no label")
         signature = describe(image)
+        sha256 = store.put(data, durable=False)
     except UnreadableImage as error:
         return _Refused(item.path, str(error))
     row = {
         "path": item.path,
         "label": item.label,
-        "sha256": store.put(data, durable=False),
+        "sha256": sha256,
         "pixel_sha256": pixel_sha256(image),
         "source_group": item.group,
         "source_split": item.split,

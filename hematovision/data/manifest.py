@@ -9,7 +9,7 @@ import pandas as pd
 
 from hematovision.errors import HematoVisionError
 
-DEVELOPMENT, GOLDEN = "development", "golden"
+DEVELOPMENT, GOLDEN, HELD_OUT = "development", "golden", "held-out"
 SOURCE_SPLITS = ("", "train", "validation", "test")
 
 IDENTITY_COLUMNS: Mapping[str, str] = {

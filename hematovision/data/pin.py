@@ -1,7 +1,7 @@
 """Which bytes a run stands on: checked against DVC where a .dvc file pins them, fingerprinted otherwise."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -21,6 +21,7 @@ class DataPin(BaseModel):
     Attributes:
         path: as opened. fingerprint: changes with any byte or name below the path.
         pinned: what a .dvc file says, and the data were found to be; None without such a file.
+        withdrawn: SHA-256 over the images withdrawn so far, '' without any: data read before an erasure are read anew.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,6 +30,7 @@ class DataPin(BaseModel):
     fingerprint: str
     pinned: DataVersion | None
     synthetic: bool
+    withdrawn: str = ""
 
 
 def fingerprint(path: Path) -> str:
@@ -41,6 +43,13 @@ def fingerprint(path: Path) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()
+
+
+def without(pinned: DataPin, withdrawn: Sequence[str]) -> DataPin:
+    """The pin of the same data once these images (SHA-256 each) were withdrawn."""
+    if not withdrawn:
+        return pinned
+    return pinned.model_copy(update={"withdrawn": hashlib.sha256("\n".join(withdrawn).encode()).hexdigest()})
 
 
 def pin_embedded(folder: Path, plan: SyntheticPlan, scanners: Path, *, progress: Progress | None = None) -> DataPin:

@@ -40,7 +40,7 @@ def assign_splits(
     if keep_source_splits and is_test.any():
         return _around_source_test(manifest, is_test, folds, seed)
     shares = [golden_fraction, *[(1 - golden_fraction) / folds] * folds]
-    part = _allocate(manifest, shares, seed)
+    part = deal_groups(manifest, shares, seed)
     _require_presence(manifest, part, folds + 1, f"the golden set and {folds} folds")
     return _with_parts(manifest, part - 1)
 
@@ -56,7 +56,7 @@ def validation_split(rows: pd.DataFrame, *, fraction: float, seed: int) -> tuple
         raise UsageError(f"the validation fraction must lie between 0 and 1: {fraction}")
     if rows["group"].nunique() < 2:
         raise GateRefused("the training part is one group: no validation rows can be set aside; add slides or patients")
-    held_out = _allocate(rows, [1 - fraction, fraction], seed) == 1
+    held_out = deal_groups(rows, [1 - fraction, fraction], seed) == 1
     return rows[~held_out], rows[held_out]
 
 
@@ -65,9 +65,18 @@ def deal_folds(rows: pd.DataFrame, *, folds: int, seed: int) -> pd.DataFrame:
 
     For comparisons among settings. Raises GateRefused when a class has fewer groups than there are folds.
     """
-    part = _allocate(rows, [1 / folds] * folds, seed)
+    part = deal_groups(rows, [1 / folds] * folds, seed)
     _require_presence(rows, part, folds, f"{folds} inner folds")
     return rows.assign(fold=part.to_numpy(dtype=np.int64))
+
+
+def deal_groups(rows: pd.DataFrame, shares: Sequence[float], seed: int) -> pd.Series:
+    """The part (0 … len(shares)-1) of every row; whole groups, class proportions close to the shares."""
+    counts = pd.crosstab(rows["group"], rows["label"])
+    counts = counts.loc[_dealing_order(rows, counts, seed)]
+    matrix = counts.to_numpy(dtype=np.float64)
+    part = _settle(matrix, _deal(matrix, np.asarray(shares)), np.asarray(shares))
+    return rows["group"].map(pd.Series(part, index=counts.index))
 
 
 def _around_source_test(manifest: pd.DataFrame, is_test: pd.Series, folds: int, seed: int) -> pd.DataFrame:
@@ -84,7 +93,7 @@ def _around_source_test(manifest: pd.DataFrame, is_test: pd.Series, folds: int, 
             "add images of it to the other side, or let the data be regrouped (--on-leakage regroup)"
         )
     development = manifest[~is_test]
-    part = _allocate(development, [1 / folds] * folds, seed)
+    part = deal_groups(development, [1 / folds] * folds, seed)
     _require_presence(development, part, folds, f"{folds} folds")
     fold = np.full(len(manifest), -1, dtype=np.int64)
     fold[~is_test.to_numpy()] = part.to_numpy()
@@ -106,15 +115,6 @@ def _require_presence(manifest: pd.DataFrame, part: pd.Series, parts: int, where
         f"class {label!r} has {groups} group(s) and cannot stand in {where}: "
         "use fewer folds, or add images of it from other slides or patients"
     )
-
-
-def _allocate(rows: pd.DataFrame, shares: Sequence[float], seed: int) -> pd.Series:
-    """The part (0 … len(shares)-1) of every row; whole groups, class proportions close to the shares."""
-    counts = pd.crosstab(rows["group"], rows["label"])
-    counts = counts.loc[_dealing_order(rows, counts, seed)]
-    matrix = counts.to_numpy(dtype=np.float64)
-    part = _settle(matrix, _deal(matrix, np.asarray(shares)), np.asarray(shares))
-    return rows["group"].map(pd.Series(part, index=counts.index))
 
 
 def _dealing_order(rows: pd.DataFrame, counts: pd.DataFrame, seed: int) -> pd.Index:

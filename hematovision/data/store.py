@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from hematovision.errors import HematoVisionError, UsageError
+from hematovision.errors import HematoVisionError, UnreadableImage, UsageError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -16,7 +16,8 @@ class ImageStore:
     """A folder of files named by the SHA-256 of their content, two hex digits a subfolder (as git keeps its objects).
 
     Safe for any number of threads and processes at once: a file appears under its name only when whole, and is
-    checked against its name whenever it is read.
+    checked against its name whenever it is read. Of a withdrawn image an empty file `HASH.withdrawn` stays, so that its
+    bytes are not taken in again.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,9 +28,12 @@ class ImageStore:
 
         Durable when it returns: file and folder entry have reached the disk; with `durable=False` only after `sync`.
         Putting the same bytes again changes nothing; where the kept file turned out damaged it is replaced.
+        UnreadableImage where the image was withdrawn.
         """
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
+        if _tombstone(target).exists():
+            raise UnreadableImage("the image was withdrawn and erased here; it is not taken in again")
         if not _holds(target, sha256):
             target.parent.mkdir(parents=True, exist_ok=True)
             _write(target, data, durable=durable)
@@ -62,9 +66,31 @@ class ImageStore:
             raise HematoVisionError(f"{path}: the stored image was altered; read its source again to restore it")
         return data
 
+    def withdraw(self, sha256: str) -> bool:
+        """Remove these bytes for good and refuse them from now on; durable when it returns. Whether they were there.
+
+        UsageError where `sha256` is no SHA-256.
+        """
+        target = self.path(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _tombstone(target).touch()
+        _sync(target.parent)
+        there = target.exists()
+        target.unlink(missing_ok=True)
+        _sync(target.parent)
+        return there
+
+    def withdrawn(self) -> list[str]:
+        """The digests of withdrawn images, in order."""
+        return sorted(path.stem for path in self.root.glob("??/*.withdrawn"))
+
     def verify(self, digests: Iterable[str]) -> list[str]:
         """Those of `digests` whose bytes are missing or damaged, in the order given."""
         return [sha256 for sha256 in digests if not _holds(self.path(sha256), sha256)]
+
+
+def _tombstone(target: Path) -> Path:
+    return target.with_name(f"{target.name}.withdrawn")
 
 
 def _holds(path: Path, sha256: str) -> bool:

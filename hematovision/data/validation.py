@@ -37,7 +37,7 @@ class FailedExpectation(BaseModel):
     count: int
 
 
-class ValidationResult(BaseModel):
+class ValidationRecord(BaseModel):
     """The verdict on a manifest. `success` means that no critical expectation failed; warnings do not count."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,8 +45,18 @@ class ValidationResult(BaseModel):
     success: bool
     failed: list[FailedExpectation]
     statistics: dict[str, int]
+
+
+class ValidationResult(ValidationRecord):
+    """A verdict with its page of Great Expectations' Data Docs."""
+
     docs_path: str
     docs_html: str = Field(repr=False)
+
+    @property
+    def record(self) -> ValidationRecord:
+        """The verdict without its page."""
+        return ValidationRecord(success=self.success, failed=self.failed, statistics=self.statistics)
 
 
 def validate_manifest(

@@ -16,10 +16,11 @@ from hematovision.errors import GateRefused, HematoVisionError, UsageError
 
 if TYPE_CHECKING:
     from dvc.output import Output
+    from dvc.repo import Repo
 
 Regenerate = Callable[[Path], None]
 _NAMED = 5
-_REMEDY = "Restore the files, or pin the new data on purpose with `dvc add`"
+_REMEDY = "Restore the files, or pin the new data on purpose with `hematovision data pin PATH`"
 
 
 class DataVersion(BaseModel):
@@ -93,9 +94,45 @@ def ensure_cached(dvc_file: Path, *, regenerate: Regenerate | None = None) -> Da
     return version
 
 
+def move_pin(path: Path) -> tuple[DataVersion | None, DataVersion]:
+    """Pin what lies at `path` now, as `dvc add` does; every byte is read, and copied into DVC's cache.
+
+    Returns:
+        The version pinned before, or None, and the version pinned now.
+
+    Raises:
+        UsageError: nothing lies at the path, or no .dvc folder above it.
+    """
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file or folder to pin")
+    dvc_file = path.with_name(f"{path.name}.dvc")
+    before = data_version(dvc_file) if dvc_file.exists() else None
+    with _repository(dvc_file) as repo:
+        repo.add(str(path.resolve()))
+    return before, data_version(dvc_file)
+
+
+def pinned_files(dvc_file: Path) -> dict[str, str]:
+    """MD5 by file of the data beside a `.dvc` file, every byte checked against it; '' names a single file.
+
+    Raises GateRefused as `verify_pinned` does.
+    """
+    version = data_version(dvc_file)
+    with _pinned_output(dvc_file) as out:
+        _, found = _verified(out, version, None)
+    return _files(found) if version.digest.endswith(".dir") else {"": version.digest}
+
+
 @contextmanager
 def _pinned_output(dvc_file: Path) -> Iterator[Output]:
-    """The output, its repository open; no git is needed, and DVC's own state stays in the project's `.dvc/tmp`."""
+    with _repository(dvc_file) as repo:
+        (stage,) = repo.stage.load_file(str(dvc_file.resolve()))
+        yield stage.outs[0]
+
+
+@contextmanager
+def _repository(dvc_file: Path) -> Iterator[Repo]:
+    """The repository of a `.dvc` file, open; no git is needed, and DVC's own state stays in its `.dvc/tmp`."""
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
 
@@ -103,8 +140,7 @@ def _pinned_output(dvc_file: Path) -> Iterator[Output]:
         root = Path(Repo.find_root(str(dvc_file.resolve().parent)))
         inside = {"core": {"site_cache_dir": str(root / ".dvc" / "tmp" / "site"), "no_scm": True}}
         with Repo(str(root), config=inside) as repo:
-            (stage,) = repo.stage.load_file(str(dvc_file.resolve()))
-            yield stage.outs[0]
+            yield repo
     except NotDvcRepoError as problem:
         raise UsageError(
             f"{dvc_file}: no .dvc folder beside or above it: clone the project with its .dvc folder"

@@ -116,6 +116,16 @@ def expected_calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     return sum(b.n * abs(b.confidence - b.accuracy.value) for b in bins) / n if n else 0.0
 
 
+def calibration_gaps(probabilities: FloatArray, truth: IntArray, *, bins: int) -> FloatArray:
+    """(N, bins) confidence minus being correct, in the (equal-width) bin of each cell and 0 elsewhere.
+
+    The expected calibration error is the sum over bins of the distance of their mean from 0.
+    """
+    confidences, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    places = np.eye(bins)[_members(confidences, bin_edges(confidences, bins=bins, equal_mass=False))]
+    return np.asarray((confidences - correct)[:, None] * places)
+
+
 def calibration_error_interval(
     probabilities: FloatArray, truth: IntArray, *, bins: int, sampling: Sampling
 ) -> Interval:
@@ -134,9 +144,9 @@ def calibration_error_interval(
     Source: Bröcker & Smith 2007 (Weather and Forecasting 22) for the consistency resampling; Rubin 1981.
     """
     n = len(truth)
-    confidences, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    confidences = probabilities.max(axis=1)
     places = np.eye(bins)[_members(confidences, bin_edges(confidences, bins=bins, equal_mass=False))]
-    gaps = np.vstack([(confidences - correct)[:, None] * places, np.eye(bins)[-1:]])
+    gaps = np.vstack([calibration_gaps(probabilities, truth, bins=bins), np.eye(bins)[-1:]])
 
     def errors(weights: FloatArray) -> FloatArray:
         real = np.abs((weights[:, :-1] / weights[:, :-1].sum(axis=1, keepdims=True)) @ gaps[:-1]).sum(axis=1)

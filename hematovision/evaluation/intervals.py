@@ -1,6 +1,6 @@
 """Confidence intervals that stay honest when a model makes no error and when cells come in groups."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -154,14 +154,16 @@ def weighted_draws(statistic: Statistic, n: int, sampling: Sampling) -> FloatArr
 
     Source: Rubin 1981, Annals of Statistics 9.
     """
+    blocks = weight_blocks(np.append(np.full(n, sampling.share), 1.0), sampling)
+    return np.concatenate([statistic(weights / weights.sum(axis=1, keepdims=True)) for weights in blocks])
+
+
+def weight_blocks(shapes: FloatArray, sampling: Sampling) -> Iterator[FloatArray]:
+    """Gamma weights (B, N) of N cells by their shapes (N,), in blocks that add up to all draws."""
     rng = np.random.default_rng(sampling.seed)
-    shape = np.append(np.full(n, sampling.share), 1.0)
-    block = max(1, _CHUNK_CELLS // (n + 1))
-    draws = []
+    block = max(1, _CHUNK_CELLS // len(shapes))
     for start in range(0, sampling.resamples, block):
-        weights = rng.standard_gamma(shape, size=(min(block, sampling.resamples - start), n + 1))
-        draws.append(statistic(weights / weights.sum(axis=1, keepdims=True)))
-    return np.concatenate(draws)
+        yield rng.standard_gamma(shapes, size=(min(block, sampling.resamples - start), len(shapes)))
 
 
 def bounded_mean(scores: FloatArray, sampling: Sampling) -> Interval:

@@ -1,9 +1,11 @@
 """The report: one HTML file that needs nothing else, for screen, dark screen and paper."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation import failure_plots, plots, trust_plots
@@ -14,6 +16,9 @@ from hematovision.evaluation.overlay import overlay
 from hematovision.evaluation.pictures import Load, Picture, picture
 from hematovision.evaluation.report_content import ReportContent, ShownCell, ShownMistake
 from hematovision.evaluation.svg import inline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _FEW_GROUPS = 10  # below this, Student's t and not the data sets the width of an interval
 
@@ -72,32 +77,57 @@ def _heats(
     ]
 
 
-def render_report(report: ReportContent) -> str:
+class DrawnReport(BaseModel):
+    """A report with its plots: inline SVG by name, '' where there is nothing to show."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: ReportContent
+    figures: dict[str, str]
+
+
+def draw_report(report: ReportContent) -> DrawnReport:
+    """Draw every plot of a report."""
+    return DrawnReport(content=report, figures=_figures(report))
+
+
+def render_report(report: ReportContent | DrawnReport) -> str:
     """The page as one string of HTML: no script, no request, and every name in it escaped.
 
     Raises:
         HematoVisionError: a picture that is not a data URI, which would make the page load something.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    drawn = report if isinstance(report, DrawnReport) else draw_report(report)
+    content = drawn.content
+    check_pictures(content)
+    return (
+        template_environment("hematovision.evaluation")
+        .get_template("report.html.j2")
+        .render(
+            report=content,
+            data=content.data,
+            evaluation=content.evaluation,
+            figures=drawn.figures,
+            notes=notes(content.evaluation),
+            level=f"{100 * content.evaluation.confidence:g} %",
+        )
+    )
 
-    _check_pictures(report)
+
+def template_environment(*packages: str) -> "Environment":
+    """Jinja with the templates of these packages and the report's ways to write figures; HTML is escaped."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
-        loader=PackageLoader("hematovision.evaluation", "."),
-        autoescape=True,
+        loader=ChoiceLoader([PackageLoader(package, ".") for package in packages]),
+        autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(percent=percent, interval=interval_words, digits=digits, ascending=ascending)
     environment.filters["slice_name"] = failure_plots.slice_name
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        data=report.data,
-        evaluation=report.evaluation,
-        figures=_figures(report),
-        notes=notes(report.evaluation),
-        level=f"{100 * report.evaluation.confidence:g} %",
-    )
+    return environment
 
 
 def percent(share: float) -> str:
@@ -179,7 +209,8 @@ def _trust_figures(report: ReportContent) -> dict[str, str]:
     }
 
 
-def _check_pictures(report: ReportContent) -> None:
+def check_pictures(report: ReportContent) -> None:
+    """Raise HematoVisionError where a picture is no data URI: a page would load it from somewhere."""
     shown: list[Picture] = [m.picture for m in report.mistakes]
     shown += [m.heat for m in report.mistakes if m.heat]
     shown += [image for row in report.correct.values() for cell in row for image in (cell.picture, cell.heat)]

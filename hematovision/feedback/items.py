@@ -1,9 +1,8 @@
 """Items in the database: found, added, voted on; every change adds a line to the item's history."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from hematovision.feedback.adjudication import Circumstances, Vote, person, standing
 from hematovision.feedback.records import OPEN, Action, Event, Item, State, Verdict, now
@@ -159,10 +158,3 @@ def _put_state(connection: Connection, item: Item, state: State, reason: str) ->
     new = {"state": state, "reason": reason, "changed": now() if state != item.state else item.changed}
     connection.execute(update(items).where(items.c.id == item.id).values(new))
     return item.model_copy(update=new)
-
-
-def count_by(connection: Connection, column: str, *conditions: Any) -> dict[str, int]:
-    """Items a value of a column."""
-    counted = items.c[column]
-    rows: Iterable[Any] = connection.execute(select(counted, func.count()).where(*conditions).group_by(counted))
-    return {str(value): int(number) for value, number in rows}

@@ -19,6 +19,10 @@ class PictureStore(Protocol):
         """The bytes with this digest, checked against it; HematoVisionError where missing or damaged."""
         ...
 
+    def withdraw(self, sha256: str) -> bool:
+        """Remove the bytes with this digest; whether they were there."""
+        ...
+
 
 class RemotePictures:
     """Pictures below a URL; when bytes are durable is the store's affair: object stores answer only then.
@@ -53,6 +57,13 @@ class RemotePictures:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise HematoVisionError(f"The picture {sha256} was altered in the picture store.")
         return data
+
+    def withdraw(self, sha256: str) -> bool:
+        """Remove the bytes with this digest; whether they were there. Older versions a store keeps stay there."""
+        there = bool(self._filesystem.exists(self._place(sha256)))
+        if there:
+            self._filesystem.rm_file(self._place(sha256))
+        return there
 
     def _holds(self, sha256: str) -> bool:
         try:

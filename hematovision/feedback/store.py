@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.ingestion import Limits
 from hematovision.data.store import ImageStore
 from hematovision.database import database_url, open_database, writing
-from hematovision.errors import UsageError
+from hematovision.errors import GateRefused, UsageError
 from hematovision.feedback import items as rows
 from hematovision.feedback import predictions as kept
 from hematovision.feedback import tables
@@ -31,11 +31,16 @@ from hematovision.feedback.records import (
     new_id,
     now,
 )
+from hematovision.feedback.review import Waiting, queue
+from hematovision.feedback.screening import Screen, flood_siblings
 from hematovision.feedback.settings import FeedbackSettings
+from hematovision.feedback.statistics import counts
+from hematovision.feedback.telling import Teller
 from hematovision.home import Home
+from hematovision.ledger import Ledger, open_ledger
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 
 _ABOUT = {"site", "client", "slide"}
@@ -55,12 +60,17 @@ class FeedbackStore:
     A correction or a vote is on disk, its picture too, when the call that brings it returns.
     """
 
-    def __init__(self, engine: "Engine", pictures: PictureStore, guard: Guard, settings: FeedbackSettings) -> None:
+    def __init__(
+        self, engine: "Engine", pictures: PictureStore, guard: Guard, settings: FeedbackSettings, ledger: Ledger
+    ) -> None:
         self.engine = engine
         self.pictures = pictures
         self.guard = guard
         self.settings = settings
         tables.prepare(engine)
+        self._screen = Screen(settings.suspicion)
+        self._teller = Teller(engine, ledger)
+        self._teller.catch_up()
 
     def keep_prediction(self, prediction: Prediction, picture: bytes | None) -> None:
         """Keep one prediction; see `keep_predictions`."""
@@ -120,13 +130,29 @@ class FeedbackStore:
             return _same(found, asked)
         prediction, picture = self._subject(correction)
         slide = correction.slide or (prediction.slide if prediction else None)
-        pixels = self.guard.admit(picture, slide)
+        pixels = self._admit(correction, picture, slide)
         row = _row(correction, prediction, asked) | {"image": self.pictures.put(picture), "pixels": pixels}
         with writing(self.engine) as connection:
             found = rows.find_by_key(connection, correction.by, correction.client_key)
             if found is not None:
                 return _same(found, asked)
-            return rows.add_item(connection, row, "", self.settings.adjudication)
+            item = self._take_in(connection, row, prediction)
+        self._teller.catch_up()
+        return item
+
+    def _admit(self, correction: Correction, picture: bytes, slide: str | None) -> str:
+        try:
+            return self.guard.admit(picture, slide)
+        except GateRefused as refusal:
+            self._teller.refusal(correction, hashlib.sha256(picture).hexdigest(), str(refusal))
+            raise
+
+    def _take_in(self, connection: "Connection", row: dict[str, Any], prediction: Prediction | None) -> Item:
+        suspicion = self._screen.suspicion(connection, row["label"], row["by"], row["source"], prediction)
+        item = rows.add_item(connection, row, suspicion, self.settings.adjudication)
+        for sibling in flood_siblings(connection, item):
+            rows.suspect(connection, sibling, item.reason)
+        return item
 
     def adjudicate(self, item_id: str, verdict: Verdict, by: str, role: str) -> Item:
         """Count one person's vote; durable when it returns. Voting the same way again changes nothing.
@@ -142,7 +168,9 @@ class FeedbackStore:
             if _said_before(rows.history_of(connection, item_id), verdict, by, role):
                 return item
             refuse_voter(by, role, item.by, item.state, self.settings.adjudication)
-            return rows.vote(connection, item, verdict, by, role, self.settings.adjudication)
+            item = rows.vote(connection, item, verdict, by, role, self.settings.adjudication)
+        self._teller.catch_up()
+        return item
 
     def item(self, item_id: str) -> Item | None:
         """An item, or None."""
@@ -163,6 +191,16 @@ class FeedbackStore:
         """Everything that happened to an item, in order."""
         with self.engine.connect() as connection:
             return rows.history_of(connection, item_id)
+
+    def queue(self, *, limit: int, site: str | None = None, reviewer: str | None = None) -> list[Waiting]:
+        """What a person should look at next, the most urgent first; without what `reviewer` has said something of."""
+        with self.engine.connect() as connection:
+            return queue(connection, limit=limit, site=site, reviewer=reviewer)
+
+    def stats(self) -> dict[str, Any]:
+        """Counts: predictions, items by state, accepted ones by class, and how often the model was right of those."""
+        with self.engine.connect() as connection:
+            return counts(connection)
 
     def picture(self, sha256: str) -> bytes:
         """The bytes of a kept picture, checked against their digest; HematoVisionError where missing or damaged."""
@@ -206,7 +244,8 @@ def open_feedback(
     """
     url = database_url(database, home.databases / "feedback.db", named="records.database")
     guard = GoldenGuard(home.golden, ImageStore(home.images), duplicates, limits, home.pictures / "golden")
-    return FeedbackStore(open_database(url), open_pictures(pictures, home.pictures), guard, settings)
+    ledger = open_ledger(home, database)
+    return FeedbackStore(open_database(url), open_pictures(pictures, home.pictures), guard, settings, ledger)
 
 
 def _digest(correction: Correction) -> str:

@@ -95,9 +95,9 @@ events = Table(
 told = Table(
     "feedback_told",
     metadata,
-    Column("event", Integer, ForeignKey("feedback_events.number"), primary_key=True),
+    Column("event", Integer, primary_key=True, autoincrement=False),
 )
-"""Events that the ledger has."""
+"""One row: the number of the last line of history that the ledger has."""
 
 
 def prepare(engine: Engine) -> None:

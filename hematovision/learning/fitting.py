@@ -34,10 +34,31 @@ class Epoch(BaseModel):
 
 @dataclass(frozen=True)
 class Part:
-    """One side of a fit: row numbers into the features and class numbers, both (N,) int64."""
+    """One side of a fit: row numbers into the features and class numbers, both (N,) int64.
+
+    Attributes:
+        fresh: (N,) bool, which rows a network that is trained on has not seen yet. Where given, an epoch is all of
+            these and as many of the others, drawn anew each time: rehearsal (Robins 1995), against forgetting.
+    """
 
     rows: np.ndarray
     targets: np.ndarray
+    fresh: np.ndarray | None = None
+
+    @property
+    def epoch_cells(self) -> int:
+        """Cells of one epoch."""
+        return len(self.rows) if self.fresh is None else 2 * int(self.fresh.sum())
+
+    def order(self, generator: torch.Generator) -> torch.Tensor:
+        """Positions (epoch_cells,) for one epoch, shuffled."""
+        if self.fresh is None:
+            return torch.randperm(len(self.rows), generator=generator)
+        fresh, known = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (self.fresh, ~self.fresh))
+        rounds = -(-len(fresh) // max(1, len(known)))
+        drawn = torch.cat([torch.randperm(len(known), generator=generator) for _ in range(rounds)])[: len(fresh)]
+        both = torch.cat([fresh, known[drawn]])
+        return both[torch.randperm(len(both), generator=generator)]
 
 
 def class_weights(targets: np.ndarray, classes: int, *, from_ratio: float) -> torch.Tensor | None:
@@ -128,15 +149,15 @@ class Fit:
         size = min(self.phase.batch_size, cells)
         return cells // size + (cells % size > 1)
 
-    def _batches(self, cells: int) -> list[torch.Tensor]:
-        order = torch.randperm(cells, generator=self.generator)
-        size = min(self.phase.batch_size, cells)
+    def _batches(self, part: Part) -> list[torch.Tensor]:
+        order = part.order(self.generator)
+        size = min(self.phase.batch_size, len(order))
         return [chunk for chunk in torch.split(order, size) if len(chunk) > 1 or size == 1]
 
     def _train_epoch(self, part: Part) -> float:
         self.module.train()
         total = 0.0
-        batches = self._batches(len(part.rows))
+        batches = self._batches(part)
         for chosen in batches:
             views = torch.randint(self.inputs.shape[1], (len(chosen),), generator=self.generator)
             picked = self.inputs[part.rows[chosen.numpy()], views.numpy()]

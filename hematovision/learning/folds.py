@@ -1,14 +1,15 @@
 """From manifest rows to a trained network: one fold left out, or all development cells used."""
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
+from safetensors.torch import save
 
 from hematovision.data.decoding import decode
 from hematovision.data.manifest import DEVELOPMENT
@@ -16,11 +17,14 @@ from hematovision.data.splits import validation_split
 from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
-from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features
+from hematovision.learning.extraction import extract_features
+from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.fitting import Part, Progress
+from hematovision.learning.inference import check_precision
+from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.preprocessing import choose_side
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Trained, predict_logits, train
+from hematovision.learning.training import Trained, WarmStart, predict_logits, train
 from hematovision.provenance import library_digest
 
 
@@ -39,7 +43,11 @@ class FeatureSet(BaseModel):
 
 
 class FoldOutcome(BaseModel):
-    """What a network trained without a fold says about that fold; logits row by row as in `sha256`."""
+    """What a network trained without a fold says about that fold; logits row by row as in `paths`.
+
+    Attributes:
+        network: digest of what it learnt, in the home's networks; '' where it was not kept.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,6 +56,7 @@ class FoldOutcome(BaseModel):
     seconds: float
     paths: list[str]
     logits: list[list[float]]
+    network: str = ""
 
 
 def class_names(manifest: pd.DataFrame) -> list[str]:
@@ -93,6 +102,7 @@ def prepare_features(
     """Compute the frozen features of every cell of a manifest that the cache lacks."""
     settings = resolve_inputs(manifest, settings)
     chosen = settings.backbone
+    check_precision(chosen.precision)
     backbone = load_backbone(chosen, seed=seed)
     plan = FeaturePlan(
         int(chosen.image_size),
@@ -115,11 +125,14 @@ def prepare_features(
     return FeatureSet(folder=str(cache.folder), side=plan.side, views=plan.views)
 
 
-def _part(rows: pd.DataFrame, positions: dict[str, int], classes: Sequence[str]) -> Part:
+def _part(
+    rows: pd.DataFrame, positions: dict[str, int], classes: Sequence[str], start: WarmStart | None = None
+) -> Part:
     numbers = {label: number for number, label in enumerate(classes)}
     return Part(
         np.array([positions[path] for path in rows["path"]], dtype=np.int64),
         np.array([numbers[label] for label in rows["label"]], dtype=np.int64),
+        None if start is None else rows["sha256"].isin(start.fresh).to_numpy(dtype=bool),
     )
 
 
@@ -131,6 +144,7 @@ def train_on(
     *,
     seed: int,
     threads: int,
+    start: WarmStart | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
@@ -143,14 +157,15 @@ def train_on(
     fitted, held_out = validation_split(rows, fraction=settings.training.validation_fraction, seed=seed)
     return train(
         FeatureCache(Path(features.folder)).read(list(rows["sha256"])),
-        _part(fitted, positions, classes),
+        _part(fitted, positions, classes, start),
         _part(held_out, positions, classes),
         load_backbone(settings.backbone, seed=seed),
         classes,
         settings,
         seed=seed,
         threads=threads,
-        checkpoints=checkpoints and checkpoints / _identity(rows, features, classes, settings, seed, threads),
+        start=start,
+        checkpoints=checkpoints and checkpoints / _identity(rows, features, classes, settings, start, seed, threads),
         progress=progress,
     )
 
@@ -160,13 +175,16 @@ def _identity(
     features: FeatureSet,
     classes: Sequence[str],
     settings: LearningSettings,
+    start: WarmStart | None,
     seed: int,
     threads: int,
 ) -> str:
     """What decides a training, as one digest: only the very same training may go on from its checkpoint."""
     cells = rows[["path", "sha256", "label", "group"]].to_csv(index=False)
-    decided = [cells, features.model_dump(), list(classes), settings.model_dump(), seed, threads, library_digest()]
-    return hashlib.sha256(json.dumps(decided).encode()).hexdigest()[:24]
+    begun = None if start is None else [sha256(save(dict(start.learnt))).hexdigest(), sorted(start.fresh)]
+    plan = [features.model_dump(), list(classes), settings.model_dump(), begun, seed, threads]
+    decided = [cells, *plan, library_digest()]
+    return sha256(json.dumps(decided).encode()).hexdigest()[:24]
 
 
 def run_fold(
@@ -177,10 +195,16 @@ def run_fold(
     *,
     seed: int,
     threads: int,
+    start: WarmStart | None = None,
+    networks: NetworkStore | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> FoldOutcome:
-    """Train without one fold of the development cells and answer for that fold; golden cells are never touched."""
+    """Train without one fold of the development cells and answer for that fold; golden cells are never touched.
+
+    Args:
+        start: a network that never saw this fold either. networks: where what is learnt is kept.
+    """
     started = time.monotonic()
     development = manifest[manifest["split"] == DEVELOPMENT]
     left_out = development[development["fold"] == fold].sort_values("path", kind="stable")
@@ -192,6 +216,7 @@ def run_fold(
         settings,
         seed=seed + 1 + fold,
         threads=threads,
+        start=start,
         checkpoints=checkpoints,
         progress=progress,
     )
@@ -203,6 +228,7 @@ def run_fold(
         seconds=time.monotonic() - started,
         paths=list(left_out["path"]),
         logits=logits.astype(float).tolist(),
+        network=networks.put(trained.network.learnt()) if networks else "",
     )
 
 

@@ -1,13 +1,16 @@
 """The network that is trained: frozen blocks, upper blocks, dropout and a linear head."""
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import nn
 
+from hematovision.errors import HematoVisionError
 from hematovision.learning.backbones import Backbone
 
+_FROZEN = "lower."
 _LEAST_SPREAD = 0.1  # of the mean spread: a feature that hardly varies is not blown up
 
 
@@ -25,6 +28,11 @@ class SeededDropout(nn.Module):
             return inputs
         kept = torch.empty_like(inputs).bernoulli_(1 - self.probability, generator=self.generator)
         return inputs * kept / (1 - self.probability)
+
+
+def learnt_part(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a whole `CellNetwork` that are not of its frozen blocks."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith(_FROZEN)}
 
 
 class CellNetwork(nn.Module):
@@ -63,6 +71,27 @@ class CellNetwork(nn.Module):
         self.centre.copy_(flat.mean(0))
         spread = flat.std(0)
         self.spread.copy_((spread + _LEAST_SPREAD * spread.mean()).clamp_min(torch.finfo(torch.float32).tiny))
+
+    def learnt(self) -> dict[str, torch.Tensor]:
+        """Everything but the frozen blocks, which are the backbone's own."""
+        return learnt_part(self.state_dict())
+
+    def recall(self, learnt: Mapping[str, torch.Tensor]) -> None:
+        """Become the network that had learnt this.
+
+        Raises:
+            HematoVisionError: it was another kind of network, or one for other classes.
+        """
+        expected = self.learnt()
+        wrong = expected.keys() ^ learnt.keys() or {
+            name for name, tensor in expected.items() if tensor.shape != learnt[name].shape
+        }
+        if wrong:
+            raise HematoVisionError(
+                f"the network to go on from differs in {', '.join(sorted(wrong)[:3])}: it has another backbone or "
+                "other classes; train anew"
+            )
+        self.load_state_dict(dict(learnt), strict=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of whole pictures."""

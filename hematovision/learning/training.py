@@ -3,7 +3,7 @@
 The first phase is the baseline that fine-tuning has to beat, and all there is where fine-tuning is left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,19 @@ class Trained:
     curves: list[Epoch] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class WarmStart:
+    """A network to go on from, and what is new to it.
+
+    Attributes:
+        learnt: what `CellNetwork.learnt` gave of a network for the same classes.
+        fresh: content hashes of cells it has not seen.
+    """
+
+    learnt: Mapping[str, torch.Tensor]
+    fresh: frozenset[str]
+
+
 def train(
     features: Features,
     training: Part,
@@ -37,6 +50,7 @@ def train(
     *,
     seed: int,
     threads: int,
+    start: WarmStart | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> Trained:
@@ -46,20 +60,26 @@ def train(
         features: of all cells; `training` and `validation` pick rows. Validation sees a cell's orientations only.
         seed: of the generator for initial weights, order, views and dropout.
         threads: torch threads; part of what fixes the result.
+        start: goes on from there, with the second phase alone; `training` says which rows are fresh.
         checkpoints: folder to resume from after a kill and to keep the state of every epoch in; removed at the end.
         progress: called with (epochs done, epochs at most) of the current phase.
     """
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(seed)
     network = CellNetwork(backbone, len(classes), settings.orientations, settings.training.dropout, generator)
-    network.standardise_on(features.pooled[training.rows])
     kept = Checkpoints(checkpoints) if checkpoints else None
     weights = class_weights(training.targets, len(classes), from_ratio=settings.training.class_weights_from_ratio)
     phases = _Phases(network, features, settings, weights, generator, kept)
-    curves = phases.frozen().run(training, validation, progress)
+    curves: list[Epoch] = []
+    if start is None:
+        network.standardise_on(features.pooled[training.rows])
+        curves += phases.frozen().run(training, validation, progress)
+    else:
+        network.recall(start.learnt)
     if settings.training.fine_tuning.epochs:
-        # Batch norms now follow the cells: to a head that knows the features of before, theirs are noise.
-        network.renew_head(generator)
+        if start is None:
+            # Batch norms now follow the cells: to a head that knows the features of before, theirs are noise.
+            network.renew_head(generator)
         curves += phases.fine_tuning().run(training, validation, progress)
     if kept:
         kept.clear()

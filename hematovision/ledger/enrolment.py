@@ -20,6 +20,7 @@ def add_reviewer(
     roles: Sequence[str],
     *,
     actor: str,
+    login: str | None = None,
     administrator: "Ed25519PrivateKey | None" = None,
 ) -> Record:
     """Make a person's key known, with the roles they may decide in.
@@ -28,6 +29,7 @@ def add_reviewer(
 
     Args:
         actor: `user:<login>` of who runs this; with `administrator` the record is theirs.
+        login: `user:<login>` under which the person works, so that they do not decide on what they asked for.
         administrator: their private key.
 
     Raises:
@@ -43,6 +45,8 @@ def add_reviewer(
     except ValueError as error:
         raise UsageError(f"The key of {request.name} is no Ed25519 public key: {error}.") from error
     content = {"action": "add", "fingerprint": mark, "roles": sorted(set(roles)), **request.model_dump()}
+    if login:
+        content["login"] = login
     return _append(ledger, mark, content, actor, administrator)
 
 

@@ -22,11 +22,15 @@ KEY, PASSPHRASE = "HEMATOVISION_KEY", "HEMATOVISION_KEY_PASSPHRASE"
 
 
 class Reviewer(BaseModel):
-    """A person whose key the ledger knows; `public_key` is base64 of 32 bytes, `fingerprint` their SHA-256."""
+    """A person whose key the ledger knows; `public_key` is base64 of 32 bytes, `fingerprint` their SHA-256.
+
+    `login` is `user:<login>` where whoever added the key said so: it tells a reviewer from who asked for a version.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
+    login: str | None = None
     roles: list[str]
     public_key: str
     fingerprint: str
@@ -167,7 +171,8 @@ def reviewers(ledger: "Ledger") -> dict[str, Reviewer]:
     people = ledger.keys().people.values()
     return {
         one.fingerprint: Reviewer(
-            name=one.name, roles=list(one.roles), public_key=one.public_key, fingerprint=one.fingerprint,
+            name=one.name,
+            login=one.login, roles=list(one.roles), public_key=one.public_key, fingerprint=one.fingerprint,
             revoked=one.revoked,
         )
         for one in people

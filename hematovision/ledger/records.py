@@ -125,6 +125,19 @@ def _check_text(what: str, text: str, pattern: re.Pattern[str], wanted: str) -> 
         raise UsageError(f"A record's {what} has to be {wanted}, of at most {LONGEST_NAME} bytes: {text[:80]!r}.")
 
 
+def check_artifacts(content: Mapping[str, Any]) -> None:
+    """Refuse artifacts that could never be verified.
+
+    Raises:
+        UsageError: `artifacts` is not {name: {sha256, uri}} or {name: sha256}.
+    """
+    artifacts = content.get("artifacts", {})
+    for about in artifacts.values() if isinstance(artifacts, Mapping) else [None]:
+        digest, uri = (about.get("sha256"), about.get("uri")) if isinstance(about, Mapping) else (about, "")
+        if not isinstance(digest, str) or not _SHA256.fullmatch(digest) or not isinstance(uri, str | None):
+            raise UsageError("A record's artifacts are {name: {sha256: 64 hex digits, uri: where}} or {name: sha256}.")
+
+
 def check_erasure(subject: str, content: Mapping[str, Any]) -> None:
     """An erasure keeps the hash of what is gone, why, and what was touched by it; nothing that names the picture.
 

@@ -18,6 +18,7 @@ from hematovision.ledger.records import (
     Kind,
     Record,
     Signature,
+    check_artifacts,
     check_erasure,
     check_names,
     now,
@@ -41,7 +42,7 @@ RECORDS = Table(
     Column("unique", Text, unique=True),
     Column("previous", Text, nullable=False, unique=True),
     Column("digest", Text, nullable=False),
-    Column("installation", Text, nullable=False),
+    Column("installation", Text, nullable=False, index=True),
     Column("seal", Text, nullable=False),
 )
 _TAMPERED = "Nothing is written to it before that is cleared up: run `hematovision audit verify`."
@@ -69,7 +70,7 @@ class Ledger:
 
     def __init__(self, engine: "Engine", installation: Installation) -> None:
         self.engine, self.installation = engine, installation
-        self._ready = False
+        self._ready = self._introduced = False
 
     @property
     def shared(self) -> bool:
@@ -100,6 +101,7 @@ class Ledger:
         """
         check_names(kind, subject, actor, unique)
         plain = plain_content(content)
+        check_artifacts(plain)
         if kind == "erasure":
             check_erasure(subject, plain)
         self._prepare()
@@ -110,6 +112,7 @@ class Ledger:
                 self._introduce(connection)
                 written = self._write(connection, kind, subject, plain, actor, signature, unique)
         self.installation.advance(written.number, written.digest)
+        self._introduced = True
         return written
 
     def _prepare(self) -> None:
@@ -130,11 +133,12 @@ class Ledger:
         if self.shared:
             query = query.where(RECORDS.c.installation == mine)
         with self.engine.connect() as connection:
-            if connection.execute(query).scalar():
-                raise HematoVisionError(
-                    f"The ledger has records, but {self.installation.anchor_path}, which says where it ends, is "
-                    f"missing: restore it from a backup. {_TAMPERED}"
-                )
+            written = connection.execute(query).scalar()
+        if written and self.installation.anchor() is None:  # another process may have made it meanwhile, before writing
+            raise HematoVisionError(
+                f"The ledger has records, but {self.installation.anchor_path}, which says where it ends, is missing: "
+                f"restore it from a backup. {_TAMPERED}"
+            )
 
     def _refuse_cut_off(self, connection: "Connection") -> None:
         anchor = self.installation.anchor()
@@ -159,9 +163,17 @@ class Ledger:
 
     def _introduce(self, connection: "Connection") -> None:
         """Name the installation's public key in the ledger before the first record it seals."""
+        if self._introduced:
+            return
         public = public_key(self.installation.key())
         mine = proof.fingerprint_of(public)
-        if connection.execute(select(RECORDS.c.number).where(RECORDS.c.installation == mine).limit(1)).first() is None:
+        writers = set(connection.execute(select(RECORDS.c.installation).distinct()).scalars())
+        if writers - {mine} and not self.shared:
+            raise HematoVisionError(
+                f"{self.installation.key_path} is not the key that wrote this ledger: restore it from a backup. "
+                f"{_TAMPERED}"
+            )
+        if mine not in writers:
             content = {"action": "installation", "fingerprint": mine, "public_key": public}
             self._write(connection, "key", f"key:{mine}", content, "system", None, None)
 

@@ -179,6 +179,19 @@ def evaluate_answers(
     )
 
 
+def golden_answers(manifest: pd.DataFrame, probabilities: np.ndarray, classes: Sequence[str]) -> str:
+    """A CSV of what a model said of each golden cell: path, sha256, label, and the probability of every class.
+
+    Args:
+        probabilities: (N, C) of the golden rows in order of path, as `evaluate_golden` gives them.
+    """
+    rows, _ = golden_truth(manifest, classes)
+    chances = pd.DataFrame(probabilities, columns=[f"p({label})" for label in classes])
+    return str(
+        pd.concat([rows[["path", "sha256", "label"]].reset_index(drop=True), chances], axis=1).to_csv(index=False)
+    )
+
+
 def evaluate_golden(
     manifest: pd.DataFrame,
     package: Path,

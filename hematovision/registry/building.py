@@ -15,6 +15,7 @@ from hematovision.learning.backbones import load_backbone
 from hematovision.learning.fitting import Epoch, Progress
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits, train_on
 from hematovision.learning.settings import LearningSettings
+from hematovision.learning.training import WarmStart
 from hematovision.monitoring.strangeness import fit_familiar, limit_for
 from hematovision.provenance import software_versions
 from hematovision.registry.package import ModelSpecification, write_package
@@ -47,6 +48,7 @@ def build_model(
     *,
     seed: int,
     threads: int,
+    start: WarmStart | None = None,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> list[Epoch]:
@@ -68,6 +70,7 @@ def build_model(
         settings,
         seed=seed,
         threads=threads,
+        start=start,
         checkpoints=checkpoints,
         progress=progress,
     )

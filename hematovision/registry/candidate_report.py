@@ -16,7 +16,7 @@ from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.pictures import contact_sheet
 from hematovision.evaluation.plots import LearningCurve
-from hematovision.evaluation.report import render_report
+from hematovision.evaluation.report import DrawnReport, draw_report
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
 from hematovision.evaluation.robustness import Robustness
 from hematovision.learning.fitting import Epoch
@@ -121,8 +121,8 @@ class Loader:
         return decode(self.store.read(sha256), max_pixels=self.max_pixels)
 
 
-def candidate_report(candidate: Candidate, config: RunConfig, store: ImageStore, *, pipeline_run: str) -> str:
-    """The page: golden set, folds, mistakes, data, training, provenance; self-contained HTML."""
+def candidate_report(candidate: Candidate, config: RunConfig, store: ImageStore, *, pipeline_run: str) -> DrawnReport:
+    """The report, ready to be written: golden set, folds, mistakes, data, training, provenance."""
     specification = verify_package(candidate.package)
     load = Loader(store, config.reading.max_pixels)
     gallery = _gallery(candidate, config, load, specification.classes)
@@ -141,4 +141,4 @@ def candidate_report(candidate: Candidate, config: RunConfig, store: ImageStore,
         training=_training(candidate, config),
         provenance=_provenance(specification, pipeline_run),
     )
-    return render_report(content)
+    return draw_report(content)

@@ -4,7 +4,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -47,7 +47,7 @@ class Evidence:
 
     Attributes:
         parameters: flat settings. metrics: final figures. curves: learning curves.
-        documents: text files by artifact path, such as the report.
+        documents: texts by artifact path, such as the report. files: by artifact path.
         tags: of the registered version: data version, git commit, ZenML run.
     """
 
@@ -55,6 +55,7 @@ class Evidence:
     metrics: Mapping[str, float]
     curves: Sequence[Epoch]
     documents: Mapping[str, str]
+    files: Mapping[str, Path]
     tags: Mapping[str, str]
 
 
@@ -81,17 +82,26 @@ def _log_evidence(mlflow: Any, evidence: Evidence) -> None:
         mlflow.log_metrics(figures, step=step)
     for path, text in evidence.documents.items():
         mlflow.log_text(text, path)
+    for path, file in evidence.files.items():
+        mlflow.log_artifact(str(file), str(Path(path).parent))
     mlflow.set_tags(dict(evidence.tags))
 
 
 def register(
-    home: Home, name: str, package: Path, reference: Path, example: bytes, evidence: Evidence, description: str
+    home: Home,
+    name: str,
+    package: Path,
+    reference: Path,
+    example: bytes,
+    evidence: Evidence,
+    finish: Callable[[Any, Registration], None],
 ) -> Registration:
     """Track a training, log its model from code, register it and move the alias `challenger` to it.
 
     Args:
         package: folder written by `write_package`. reference: folder of the monitoring reference.
         example: one encoded picture, logged as the input example; its answer gives the signature.
+        finish: given MLflow's client and the new version, adds to it what names the version, before the alias moves.
     """
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -122,11 +132,12 @@ def register(
         )
         client = mlflow.MlflowClient()
         created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
-        client.update_model_version(name, created.version, description=description)
+        registered = Registration(
+            name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
+        )
+        finish(client, registered)
         client.set_registered_model_alias(name, CHALLENGER, created.version)
-    return Registration(
-        name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
-    )
+    return registered
 
 
 def fetch_model(home: Home, uri: str) -> Path:

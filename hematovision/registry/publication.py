@@ -2,23 +2,37 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from hematovision.bill_of_materials import bill_of_materials
 from hematovision.config import RunConfig
 from hematovision.data.decoding import encode_png
 from hematovision.data.synthetic.dataset import draw_planned
 from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.versions.keeping import KeptVersions
+from hematovision.data.versions.records import KeptVersion
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
+from hematovision.evaluation.report import DrawnReport, render_report
 from hematovision.home import CONFIGS, Home
 from hematovision.learning.fitting import Epoch
-from hematovision.provenance import git_commit
+from hematovision.provenance import git_commit, lock_digest, provenance
+from hematovision.registry.card_facts import gather_facts
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
+from hematovision.registry.model_card import attach_card
 from hematovision.registry.package import package_digest, verify_package
+from hematovision.registry.versions import requester
+
+CONFIG = "config.json"
+"""The artifact of a version that holds every setting of its run."""
+
+DRAWN = "report.json"
+"""Beside a candidate's report: what its page is made of, for the model card."""
 
 
 class _Part(BaseModel):
@@ -105,35 +119,29 @@ def _set_figures(golden: Evaluation) -> dict[str, Interval]:
     return {"golden_set_coverage": sets.coverage, "golden_set_size": sets.mean_size} if sets else {}
 
 
-def _description(golden: Evaluation, version: str, synthetic: bool) -> str:
-    lines = [
-        "**Synthetic data only: says nothing about real cells.**" if synthetic else "",
-        f"Golden set: accuracy {golden.accuracy.value:.3f} "
-        f"(95 % {golden.accuracy.low:.3f}–{golden.accuracy.high:.3f}), "
-        f"macro-F1 {golden.macro_f1.value:.3f}, n = {golden.n}.",
-        f"Data {version}. The report is `report.html` among the artifacts of the source run.",
-        "Not a medical device: the final word is a person's.",
-    ]
-    return "\n\n".join(line for line in lines if line)
-
-
 def keep_candidate(
     home: Home,
     package: Path,
-    report: str,
+    drawn: DrawnReport,
     cells: int,
     quarantined: int,
     cross_validation: CrossValidation,
     golden: Evaluation,
     source: str,
-) -> CandidateSummary:
-    """Keep a candidate's package and report below the home's runs, named by the model's digest, and sum them up."""
+) -> tuple[CandidateSummary, str]:
+    """Keep a candidate's package and report below the home's runs, named by the model's digest.
+
+    Returns:
+        What the command line prints, and the report's page.
+    """
     specification = verify_package(package)
     folder = home.runs / f"candidate-{package_digest(package)[:12]}"
     shutil.copytree(package, folder / "package", dirs_exist_ok=True)
+    report = render_report(drawn)
     page = folder / "report.html"
     page.write_text(report, encoding="utf-8")
-    return CandidateSummary(
+    (folder / DRAWN).write_text(drawn.model_dump_json(), encoding="utf-8")
+    summary = CandidateSummary(
         data=DataSummary(
             source=source,
             version=specification.data_version,
@@ -152,12 +160,25 @@ def keep_candidate(
         report=str(page),
         package=str(folder / "package"),
     )
+    return summary, report
+
+
+def _kept(home: Home, version: str) -> KeptVersion | None:
+    """The data version a model learnt from; None where it is not kept in this home."""
+    found = [kept for kept in KeptVersions(home.data_versions).all() if kept.version == version]
+    return found[-1] if found else None
 
 
 def _example(config: RunConfig) -> bytes:
     """A generated cell: an input example must not carry a patient's picture into the registry."""
     scanner = load_scanners(CONFIGS / "scanners.yaml")[config.synthetic.scanner]
     return encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
+
+
+def software_documents(home: Home) -> dict[str, str]:
+    """What software made a version: the record, and the bill of everything installed."""
+    bill = bill_of_materials(home)
+    return {"provenance.json": provenance(bill).model_dump_json(indent=2), "sbom.cdx.json": bill}
 
 
 def publish(
@@ -171,26 +192,36 @@ def publish(
     curves: Sequence[Epoch],
     config: RunConfig,
     *,
+    files: Mapping[str, Path],
     pipeline_run: str,
 ) -> RunSummary:
-    """Register a candidate as `challenger`; `documents` are text artifacts by path, such as the report."""
+    """Register a candidate as `challenger`; `documents` are texts by artifact path, the report say; `files` others."""
     specification = verify_package(package)
+    data = _kept(home, specification.data_version)
+    drawn = DrawnReport.model_validate_json(Path(candidate.report).with_name(DRAWN).read_text(encoding="utf-8"))
+    facts = gather_facts(drawn, package, reference, data, config, len(curves))
     tags = {
         "data_version": specification.data_version,
         "manifest_digest": specification.manifest_digest,
         "golden_digest": specification.golden_digest,
         "git_commit": git_commit(),
+        "lock_digest": lock_digest(),
         "zenml_run": pipeline_run,
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
+        **({"data_content": data.content} if data else {}),
+        "requester": requester(),
     }
     evaluations = {
+        **software_documents(home),
         "evaluation/golden.json": golden.model_dump_json(indent=2),
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
+        CONFIG: config.model_dump_json(indent=2),
     }
     evidence = Evidence(
-        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, tags
+        flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, files, tags
     )
-    description = _description(golden, specification.data_version, specification.synthetic)
-    registered = register(home, config.registry.model_name, package, reference, _example(config), evidence, description)
+    registered = register(
+        home, config.registry.model_name, package, reference, _example(config), evidence, partial(attach_card, facts)
+    )
     return RunSummary(**candidate.model_dump(), model=registered)

@@ -10,7 +10,6 @@ from hematovision.config import EvaluationSettings, RunConfig
 from hematovision.data.corruptions import corrupt, corruption_generator
 from hematovision.data.decoding import Pixels, decode
 from hematovision.data.ingestion import Limits, read_source
-from hematovision.data.labels import match_labels
 from hematovision.data.manifest import GOLDEN
 from hematovision.data.sources import open_source
 from hematovision.data.store import ImageStore
@@ -29,6 +28,7 @@ from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import NETWORK, verify_package
+from hematovision.registry.scoring import match_rows
 
 Classify = Callable[[np.ndarray], np.ndarray]
 _BATCH = 32
@@ -58,15 +58,7 @@ def measure_robustness(
         GateRefused: no label is a class of the model.
     """
     specification = verify_package(package)
-    matched = match_labels(list(rows["label"]), specification.classes)
-    known = rows["label"].isin(list(matched)).to_numpy(dtype=bool)
-    if not known.any():
-        raise GateRefused(
-            f"None of the labels ({', '.join(sorted(set(rows['label'])))}) is a class of the model "
-            f"({', '.join(specification.classes)}): there is nothing to test."
-        )
-    tested = rows[known].reset_index(drop=True)
-    truth = np.array([specification.classes.index(matched[label]) for label in tested["label"]], dtype=np.int64)
+    matched = match_rows(rows, specification.classes)
     network = compile_onnx(package / NETWORK, precision="f32")
 
     def classify(pixels: np.ndarray) -> np.ndarray:
@@ -77,13 +69,13 @@ def measure_robustness(
     def load(sha256: str) -> Pixels:
         return resize(decode(store.read(sha256), max_pixels=specification.max_pixels), specification.image_size)
 
-    clean, corrupted = _answers(list(tested["sha256"]), truth, load, classify, settings, seed, progress)
+    clean, corrupted = _answers(list(matched.rows["sha256"]), matched.truth, load, classify, settings, seed, progress)
     return summarise_robustness(
         clean,
         corrupted,
         settings.corruptions,
         cells=cells,
-        groups=None if groups is None else [group for group, kept in zip(groups, known, strict=True) if kept],
+        groups=None if groups is None else [group for group, kept in zip(groups, matched.known, strict=True) if kept],
         confidence=evaluation.confidence,
         resamples=evaluation.resamples,
         seed=seed,
@@ -168,7 +160,7 @@ def measure_elsewhere(
         UsageError: no such model or data. GateRefused: nothing readable, or no label in common.
     """
     package = fetch_model(home, model) / "artifacts" / "package"
-    specification, reading = verify_package(package), config.reading
+    reading = config.reading
     source = open_source(path, voc_margin=reading.voc_margin, max_pixels=reading.max_pixels)
     store, limits = ImageStore(home.images), Limits(reading.max_pixels, reading.min_side)
     read = read_source(source, store, limits=limits, workers=reading.workers, describe=lambda _: None)
@@ -189,11 +181,9 @@ def measure_elsewhere(
     folder.mkdir(parents=True, exist_ok=True)
     plot = folder / "robustness.svg"
     plot.write_text(robustness_table(result), encoding="utf-8")
-    matched = match_labels(list(read.manifest["label"]), specification.classes)
-    missing = read.manifest.loc[~read.manifest["label"].isin(list(matched)), "label"].value_counts()
     return RobustnessElsewhere(
         **result.model_dump(),
-        without_counterpart={str(label): int(count) for label, count in missing.items()},
+        without_counterpart=match_rows(read.manifest, verify_package(package).classes).without_counterpart,
         quarantined=read.quarantine.to_dict("records"),
         model=model,
         data=str(path),

@@ -13,7 +13,8 @@ from hematovision.config import load_config
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.backbones.catalogue import LISTED
 from hematovision.learning.export import export_onnx
-from hematovision.learning.features import FeaturePlan, Features, extract_features
+from hematovision.learning.extraction import extract_features
+from hematovision.learning.features import FeaturePlan, Features
 from hematovision.learning.fitting import Part
 from hematovision.learning.inference import compile_onnx
 from hematovision.learning.networks import CellNetwork

@@ -1,5 +1,6 @@
 """Frozen features: what torch computes, kept by content, computed once, read a batch at a time."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 import torch
 
 from hematovision.config import load_config
+from hematovision.errors import HematoVisionError
+from hematovision.learning import extraction
 from hematovision.learning.backbones import Backbone, load_backbone
-from hematovision.learning.features import FeatureCache, FeaturePlan, extract_features, views_of
+from hematovision.learning.extraction import extract_features, views_of
+from hematovision.learning.features import FeatureCache, FeaturePlan
+from hematovision.learning.inference import import_openvino
 from hematovision.learning.preprocessing import normalise
 
 CELLS = {f"{number:064x}": np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8) for number in range(5)}
@@ -45,6 +50,35 @@ def test_features_are_what_torch_computes(backbone: Backbone, plan: FeaturePlan,
         rows, views = np.full(3, row), np.arange(3)
         np.testing.assert_allclose(features.taps[rows, views], taps.numpy(), rtol=2e-3, atol=2e-2)
         np.testing.assert_allclose(features.pooled[row], pooled, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(
+    "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
+    reason="this CPU does not compute in bf16",
+)
+def test_reduced_precision_agrees_or_is_refused(
+    plan: FeaturePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = load_backbone(load_config().learning.backbone, seed=3)
+    reduced = replace(plan, precision="bf16")
+    exact = extract(list(CELLS), backbone, plan, tmp_path / "exact", []).read(list(CELLS)).pooled
+    found = extract(list(CELLS), backbone, reduced, tmp_path / "reduced", []).read(list(CELLS)).pooled
+    scale = np.linalg.norm(exact, axis=-1) * np.linalg.norm(found, axis=-1)
+    assert ((exact * found).sum(-1) / scale).min() > 0.95
+    monkeypatch.setattr(extraction, "LEAST_AGREEMENT", 1.1)
+    with pytest.raises(HematoVisionError, match=r"precision: f32"):
+        extract(list(CELLS), backbone, reduced, tmp_path / "strict", [])
+
+
+def test_what_cannot_be_kept_ends_the_extraction(
+    backbone: Backbone, plan: FeaturePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(FeatureCache, "write", full)
+    with pytest.raises(OSError, match="no space"):
+        extract(list(CELLS), backbone, plan, tmp_path, [])
 
 
 def test_a_known_cell_is_never_computed_again(backbone: Backbone, plan: FeaturePlan, tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from hematovision.config import load_config
+from hematovision.errors import HematoVisionError
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.features import Features
 from hematovision.learning.fitting import Part, Progress, class_weights, epochs_within_budget, layered
-from hematovision.learning.networks import SeededDropout
+from hematovision.learning.kept_networks import NetworkStore
+from hematovision.learning.networks import CellNetwork, SeededDropout
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import Trained, predict_logits, train
+from hematovision.learning.training import Trained, WarmStart, predict_logits, train
 
 CELLS, CLASSES = 48, ["eosinophil", "lymphocyte", "monocyte"]
 
@@ -175,3 +177,48 @@ def test_dropout_draws_from_its_own_generator_only() -> None:
     assert 0.15 < float((dropped == 0).float().mean()) < 0.35
     assert dropped.max() == pytest.approx(4 / 3)
     assert torch.equal(first.eval()(inputs), inputs)
+
+
+def test_an_epoch_rehearses_as_many_known_cells_as_are_fresh() -> None:
+    fresh = np.isin(np.arange(36), [3, 5, 8])
+    part = Part(np.arange(36), np.zeros(36, dtype=np.int64), fresh)
+    generator = torch.Generator().manual_seed(1)
+    epochs = [part.order(generator).tolist() for _ in range(4)]
+    assert part.epoch_cells == 6
+    assert all(sorted(set(epoch) & {3, 5, 8}) == [3, 5, 8] and len(set(epoch)) == 6 for epoch in epochs)
+    assert len({frozenset(epoch) for epoch in epochs}) == 4
+
+
+def test_few_known_cells_are_rehearsed_again() -> None:
+    fresh = np.arange(10) < 8
+    order = Part(np.arange(10), np.zeros(10, dtype=np.int64), fresh).order(torch.Generator().manual_seed(1)).tolist()
+    assert sorted(order) == [*range(8), *[8] * 4, *[9] * 4]
+
+
+def test_a_warm_start_goes_on_from_what_was_learnt(features: Features, backbone: Backbone, tmp_path: Path) -> None:
+    first = fit(features, backbone, settings())
+    networks = NetworkStore(tmp_path)
+    learnt = networks.read(networks.put(first.network.learnt()))
+    rows, targets = np.arange(CELLS), np.arange(CELLS) % 3
+    fresh = np.isin(rows[:36], [0, 1, 2])
+    resting = settings(epochs=1, learning_rate=1e-9)
+    gone_on = train(
+        features,
+        Part(rows[:36], targets[:36], fresh),
+        Part(rows[36:], targets[36:]),
+        backbone,
+        CLASSES,
+        resting,
+        seed=9,
+        threads=1,
+        start=WarmStart(learnt, frozenset()),
+    )
+    assert [epoch.phase for epoch in gone_on.curves] == ["fine-tuning"]
+    assert torch.allclose(gone_on.network.head.weight, first.network.head.weight, atol=1e-5)
+
+
+def test_a_network_for_other_classes_is_no_start(features: Features, backbone: Backbone) -> None:
+    learnt = fit(features, backbone, settings()).network.learnt()
+    other = CellNetwork(backbone, len(CLASSES) + 1, 1, 0.0, torch.Generator())
+    with pytest.raises(HematoVisionError, match="other classes"):
+        other.recall(learnt)

@@ -92,7 +92,7 @@ def test_a_run_is_tested_on_a_part_of_the_golden_set(manifest: pd.DataFrame, tmp
 
 
 def test_labels_of_another_world_are_refused(manifest: pd.DataFrame, tmp_path: Path) -> None:
-    with pytest.raises(GateRefused, match="nothing to test"):
+    with pytest.raises(GateRefused, match="nothing to score"):
         measure_robustness(
             tmp_path,
             manifest.assign(label="blast"),

@@ -7,8 +7,10 @@ from pathlib import Path
 from hematovision.errors import UsageError
 
 
-def read_table(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_table(table: Path, *, exact_below: str | None = None) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The header as written, and of every row that is not blank its line number and its cells, stripped.
+
+    `exact_below` is a header; where the table has it, cells are left as they are.
 
     UsageError where the file is no UTF-8 text or no readable CSV.
     """
@@ -18,7 +20,8 @@ def read_table(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             file.seek(0)
             reader = csv.reader(file, delimiter=max(",;\t", key=header_line.count))
             header = next(reader, [])
-            lines = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
+            exact = exact_below in header
+            lines = ((reader.line_num, cells if exact else [cell.strip() for cell in cells]) for cells in reader)
             return header, [(number, cells) for number, cells in lines if any(cells)]
     except UnicodeDecodeError as error:
         raise UsageError(f"{table}: not UTF-8 text ({error}); save it as UTF-8") from error

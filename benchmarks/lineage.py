@@ -1,0 +1,147 @@
+"""How long the lineage of a prediction takes: 10,000 predictions, 100 versions, a ledger record of each step.
+
+    python -m benchmarks.lineage [--predictions 10000] [--versions 100] [--cells 1000] [--home FOLDER]
+
+Makes a home of its own (versions have tags and a manifest, no model), then asks for predictions, images, versions.
+Prints the time inside the process, with stores freshly opened each time, and that of the whole command once.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from hematovision.data.golden import golden_part, rows_digest
+from hematovision.data.manifest import COMPLETE, DEVELOPMENT, GOLDEN, manifest_digest
+from hematovision.home import activate_home
+
+MODEL = "hematovision"
+EMPTY = {"int64": 1, "float64": 1.0, "str": "x"}
+
+
+def cells(version: int, count: int) -> pd.DataFrame:
+    """A manifest of `count` images, one in twenty different from the version before."""
+    names = [f"{max(0, version - number % 20)}-{number}" for number in range(count)]
+    rows = pd.DataFrame({column: [EMPTY[kind]] * count for column, kind in COMPLETE.items()})
+    splits = [GOLDEN if number % 5 == 0 else DEVELOPMENT for number in range(count)]
+    hashes = [hashlib.sha256(name.encode()).hexdigest() for name in names]
+    return rows.assign(path=[f"{name}.png" for name in names], sha256=hashes, split=splits)
+
+
+def fill_registry(home, versions: int, count: int) -> list[str]:
+    """Register versions; returns the images of the first."""
+    import mlflow
+
+    client = mlflow.MlflowClient(home.tracking_uri, home.tracking_uri)
+    experiment = client.create_experiment(MODEL, artifact_location=home.artifacts.as_uri())
+    client.create_registered_model(MODEL)
+    for version in range(versions):
+        table = cells(version, count)
+        run = client.create_run(experiment)
+        client.log_text(run.info.run_id, table.to_csv(index=False), "data/manifest.csv")
+        tags = {
+            "data_version": f"md5:{hashlib.md5(str(version).encode(), usedforsecurity=False).hexdigest()}.dir",
+            "manifest_digest": manifest_digest(table),
+            "golden_digest": rows_digest(golden_part(table)),
+            "git_commit": "a" * 40,
+            "lock_digest": "b" * 64,
+            "zenml_run": f"{version:08d}-0000-4000-8000-000000000000",
+            "model_digest": hashlib.sha256(str(version).encode()).hexdigest(),
+        }
+        client.create_model_version(MODEL, f"{run.info.artifact_uri}/model", run.info.run_id, tags=tags)
+    return list(cells(0, count)["sha256"])
+
+
+def fill_records(home, versions: int, predictions: int, images: list[str]) -> list[str]:
+    """Records about every version, and predictions dealt over the versions; returns some of their ids."""
+    from hematovision.database import database_url, open_database
+    from hematovision.feedback import tables
+    from hematovision.feedback.predictions import insert_predictions
+    from hematovision.feedback.records import Prediction
+    from hematovision.ledger import open_ledger
+
+    ledger = open_ledger(home, None)
+    for version in range(1, versions + 1):
+        for kind in ("registration", "verdict", "promotion", "deployment"):
+            ledger.append(kind, f"model:{MODEL}/{version}", {})
+    given = [
+        Prediction(
+            model=f"{MODEL}/{number % versions + 1}", model_digest="c" * 64, data_version="md5:x",
+            image=images[number % len(images)], label="x", probabilities={"x": 1.0}, set=["x"], strangeness=0.0,
+            unlike_training=False, refer=False,
+        )
+        for number in range(predictions)
+    ]  # fmt: skip
+    engine = open_database(database_url(None, home.databases / "feedback.db", named="records.database"))
+    tables.prepare(engine)
+    with engine.begin() as connection:
+        insert_predictions(connection, [(one, True) for one in given])
+    return [one.id for one in given[:: max(1, predictions // 20)]]
+
+
+def filled(home, versions: int, predictions: int, count: int) -> tuple[list[str], list[str]]:
+    """Images and predictions to ask for; a home that an earlier call has filled is used again."""
+    told = home.root / "benchmark.json"
+    if not told.exists():
+        images = fill_registry(home, versions, count)
+        told.write_text(json.dumps([images, fill_records(home, versions, predictions, images)]))
+    images, given = json.loads(told.read_text())
+    return images, given
+
+
+def ask(home, config, subject: str) -> tuple[float, float, int]:
+    """Wall and processor seconds of one answer with stores freshly opened, and how many things it holds."""
+    from hematovision.lineage.tracing import trace
+    from pipelines.history import lineage_readers
+
+    wall, processor = time.perf_counter(), time.process_time()
+    graph = trace(subject, lineage_readers(home, config), model_name=MODEL, shown=config.lineage.shown)
+    return time.perf_counter() - wall, time.process_time() - processor, len(graph.nodes)
+
+
+def tell(what: str, answers: list[tuple[float, float, int]]) -> None:
+    """One line: the median and the worst."""
+    walls = [wall for wall, _, _ in answers]
+    processor = statistics.median(used for _, used, _ in answers)
+    print(
+        f"{what:<44} {statistics.median(walls):7.3f} s, worst {max(walls):.3f} s, processor {processor:.3f} s, "
+        f"{answers[-1][2]} things, n = {len(answers)}"
+    )
+
+
+def main() -> None:
+    """Fill a home, ask, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, count in (("predictions", 10_000), ("versions", 100), ("cells", 1000)):
+        parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--home", type=Path, default=None)
+    asked = parser.parse_args()
+    folder = asked.home or Path(tempfile.mkdtemp(prefix="hematovision-lineage-"))
+    os.environ["HEMATOVISION_HOME"] = str(folder)
+    home = activate_home()
+    from hematovision.config import load_config
+
+    config = load_config()
+    images, predictions = filled(home, asked.versions, asked.predictions, asked.cells)
+    print(f"{asked.predictions} predictions, {asked.versions} versions of {asked.cells} cells each, in {folder}")
+    tell("first question: libraries loaded, one manifest", [ask(home, config, predictions[0])])
+    tell("a prediction", [ask(home, config, one) for one in predictions])
+    tell("an image, index of all manifests made", [ask(home, config, images[1])])
+    tell("an image, index there", [ask(home, config, one) for one in images[1:6]])
+    tell("a version", [ask(home, config, f"{MODEL}/{number}") for number in range(1, 6)])
+    started = time.perf_counter()
+    command = [sys.executable, "-c", "from hematovision.cli import main; main()", "lineage", predictions[0], "--json"]
+    subprocess.run(command, check=True, capture_output=True)
+    print(f"{'the whole command, interpreter and all':<44} {time.perf_counter() - started:7.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The conditions a schedule may name, wired to the rooms that can answer them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hematovision.scheduling.conditions import Finding, Questions
+
+
+def questions(config: Any) -> Questions:
+    """The answers to every condition a schedule can name."""
+    return {
+        "accepted_feedback": lambda limit, since: accepted_feedback(config, limit, since),
+        "drift_alarm": lambda _, since: drift_alarm(config, since),
+        "champion_older_than_days": lambda limit, _: champion_older_than(config, limit, datetime.now(UTC)),
+    }
+
+
+def accepted_feedback(config: Any, limit: float, since: datetime | None) -> Finding:
+    """Whether enough corrections were accepted since a schedule's last good run began."""
+    from hematovision.data.ingestion import Limits
+    from hematovision.feedback.store import open_feedback
+    from hematovision.home import locate_home
+
+    store = open_feedback(
+        locate_home(),
+        config.records.database,
+        config.feedback.pictures,
+        settings=config.feedback,
+        duplicates=config.duplicates,
+        limits=Limits(config.reading.max_pixels, config.reading.min_side),
+    )
+    count = len(store.items(state="accepted", since=since))
+    return Finding(count >= limit, f"{count} of {limit:g} corrections accepted {_since(since)}")
+
+
+def _since(since: datetime | None) -> str:
+    return "so far" if since is None else f"since {since.isoformat(timespec='seconds')}"
+
+
+def drift_alarm(config: Any, since: datetime | None) -> Finding:
+    """Whether the newest drift alarm was raised, not cleared, and later than a schedule's last good run began.
+
+    Read from the ledger: records of kind `alarm` whose content has `what: drift` and `state: raised` or `cleared`.
+    """
+    from hematovision.home import locate_home
+    from hematovision.ledger import open_ledger
+
+    alarms = open_ledger(locate_home(), config.records.database).records(kind="alarm")
+    newest = max(
+        (record for record in alarms if record.content.get("what") == "drift"),
+        key=lambda record: record.number,
+        default=None,
+    )
+    if newest is None:
+        return Finding(False, "no drift alarm was ever raised")
+    told = f"drift alarm {newest.content.get('state')} for {newest.subject} at {newest.time}"
+    if newest.content.get("state") != "raised":
+        return Finding(False, f"none stands; the last: {told}")
+    if since is not None and datetime.fromisoformat(newest.time) <= since:
+        return Finding(False, f"none since the last run; the last: {told}")
+    return Finding(True, told)
+
+
+def champion_older_than(config: Any, days: float, now: datetime) -> Finding:
+    """Whether the champion that registry and ledger agree on was registered more than so many days ago."""
+    from hematovision.home import locate_home
+    from hematovision.promotion.champion import champion
+    from hematovision.registry.versions import registered_at
+
+    home, name = locate_home(), config.registry.model_name
+    version = champion(home, name, database=config.records.database)
+    if version is None:
+        return Finding(False, f"{name} has no champion")
+    age = (now - registered_at(home, name, version)).total_seconds() / 86_400
+    return Finding(age > days, f"champion {name}/{version} is {age:.1f} days old, limit {days:g}")

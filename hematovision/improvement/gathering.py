@@ -1,0 +1,180 @@
+"""What a retrain is made from: the champion, the cells it knows, and the accepted ones it does not."""
+
+import json
+from collections import Counter
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+from safetensors.torch import load_file
+
+from hematovision.config import RunConfig
+from hematovision.data.golden import find_golden
+from hematovision.data.growth import write_grown
+from hematovision.data.ingestion import Limits
+from hematovision.data.manifest import save_manifest
+from hematovision.data.store import ImageStore
+from hematovision.errors import GateRefused
+from hematovision.feedback.records import Item
+from hematovision.feedback.store import FeedbackStore, open_feedback
+from hematovision.home import Home
+from hematovision.learning.kept_networks import NetworkStore
+from hematovision.learning.networks import learnt_part
+from hematovision.ledger import open_ledger
+from hematovision.promotion.champion import champion
+from hematovision.registry.fold_networks import fold_networks
+from hematovision.registry.mlflow_registry import fetch_model
+from hematovision.registry.package import WEIGHTS, ModelSpecification, package_digest, verify_package
+from hematovision.registry.versions import RegisteredVersion, find_version
+
+
+class Material(BaseModel):
+    """Everything a retrain begins with.
+
+    Attributes:
+        retrain: names it; the same champion and the same cells give the same.
+        champion: `NAME/VERSION`. package: its local folder.
+        folder: known and new cells as one source. known: the champion's manifest.
+        networks: digests of what the champion's folds had learnt, in order. learnt: of the champion's own network.
+        fresh: content hashes of the new cells. sites: how many of them by site.
+        left_out: accepted cells that cannot be used, with the reason.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    retrain: str
+    champion: str
+    champion_digest: str
+    package: str
+    folder: str
+    known: str
+    golden_folder: str
+    networks: list[str]
+    learnt: str
+    fresh: list[str]
+    sites: dict[str, int]
+    left_out: list[dict[str, str]]
+    synthetic: bool
+
+
+class PutOff(BaseModel):
+    """Why there is no retrain now; `accepted` counts the cells that wait."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    accepted: int
+
+
+def gather(home: Home, config: RunConfig) -> Material | PutOff:
+    """Find the champion and what it has not learnt yet.
+
+    Raises:
+        GateRefused: there is no champion, or it was registered without what a retrain goes on from.
+    """
+    name, database = config.registry.model_name, config.records.database
+    version = champion(home, name, database=database)
+    if version is None:
+        raise GateRefused(f"{name} has no champion to go on from: have a version approved and promote it first.")
+    base = find_version(home, f"models:/{name}/{version}")
+    package = fetch_model(home, base.uri) / "artifacts" / "package"
+    specification, known = verify_package(package), _known(base)
+    store = feedback_of(home, config)
+    new = [item for item in store.items(state="accepted") if item.image not in set(known["sha256"])]
+    usable, left_out = _usable(new, specification)
+    if len(usable) < config.improvement.minimum_accepted:
+        asked = config.improvement.minimum_accepted
+        return PutOff(
+            reason=f"{len(usable)} accepted cells are new to {base.label}, {asked} are asked for", accepted=len(usable)
+        )
+    retrain = _identity(package_digest(package), usable)
+    made = [
+        record for record in open_ledger(home, database).records(kind="retrain") if record.content["retrain"] == retrain
+    ]
+    if made:
+        return PutOff(
+            reason=f"{made[0].subject.removeprefix('model:')} was made of exactly these cells; it waits for a decision",
+            accepted=len(usable),
+        )
+    folder, images = home.runs / f"retrain-{retrain}", ImageStore(home.images)
+    for item in usable:
+        images.put(store.picture(item.image))
+    networks = NetworkStore(home.networks)
+    return Material(
+        retrain=retrain,
+        champion=base.label,
+        champion_digest=package_digest(package),
+        package=str(package),
+        folder=str(write_grown(known, _rows(usable), images, folder / "cells")),
+        known=str(save_manifest(known, folder / "known.csv")),
+        golden_folder=str(find_golden(home.golden, specification.golden_digest).folder),
+        networks=fold_networks(base, networks),
+        learnt=networks.put(learnt_part(load_file(package / WEIGHTS))),
+        fresh=[item.image for item in usable],
+        sites=dict(Counter(item.site or "not stated" for item in usable)),
+        left_out=left_out,
+        synthetic=specification.synthetic,
+    )
+
+
+def feedback_of(home: Home, config: RunConfig) -> FeedbackStore:
+    """The feedback store of a home, as the configuration says."""
+    return open_feedback(
+        home,
+        config.records.database,
+        config.feedback.pictures,
+        settings=config.feedback,
+        duplicates=config.duplicates,
+        limits=Limits(config.reading.max_pixels, config.reading.min_side),
+    )
+
+
+def improved_config(config: RunConfig, material: Material) -> RunConfig:
+    """The settings of a retrain: the champion's network and input, a second phase that goes on from it."""
+    specification = verify_package(Path(material.package))
+    learning, improvement = config.learning, config.improvement
+    backbone = learning.backbone.model_copy(
+        update={
+            "name": specification.backbone,
+            "image_size": specification.image_size,
+            "frozen_blocks": specification.frozen_blocks,
+        }
+    )
+    phase = learning.training.fine_tuning.model_copy(
+        update={"epochs": improvement.epochs, "learning_rate": improvement.learning_rate}
+    )
+    training = learning.training.model_copy(update={"fine_tuning": phase})
+    changed = {"orientations": specification.orientations, "backbone": backbone, "training": training}
+    return config.model_copy(update={"data": material.folder, "learning": learning.model_copy(update=changed)})
+
+
+def _known(base: RegisteredVersion) -> pd.DataFrame:
+    manifest = base.manifest()
+    if manifest is None:
+        raise GateRefused(f"{base.uri} was registered without its manifest: a retrain cannot go on from it.")
+    return manifest
+
+
+def _usable(items: list[Item], specification: ModelSpecification) -> tuple[list[Item], list[dict[str, str]]]:
+    latest = {item.image: item for item in items}
+    usable = [item for item in latest.values() if item.label in specification.classes]
+    strange = [item for item in latest.values() if item.label not in specification.classes]
+    reason = "the champion has no class {}: a new class needs a training of its own"
+    return usable, [{"path": f"feedback {item.id}", "reason": reason.format(item.label)} for item in strange]
+
+
+def _rows(items: list[Item]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "sha256": [item.image for item in items],
+            "label": [item.label for item in items],
+            "group": [f"{item.site or 'site not stated'} {item.slide}" if item.slide else "" for item in items],
+            "site": [item.site or "" for item in items],
+        }
+    )
+
+
+def _identity(digest: str, items: list[Item]) -> str:
+    made_of = [digest, sorted((item.image, item.label) for item in items)]
+    return sha256(json.dumps(made_of).encode()).hexdigest()[:12]

@@ -1,0 +1,158 @@
+"""Frozen features computed: pictures prepared and networks run side by side, on every core."""
+
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from hematovision.errors import HematoVisionError
+from hematovision.learning.augmentation import augment, view_generator
+from hematovision.learning.backbones import Backbone
+from hematovision.learning.export import export_onnx
+from hematovision.learning.features import FeatureCache, FeaturePlan
+from hematovision.learning.inference import compile_for_throughput, import_openvino
+from hematovision.learning.preprocessing import resize, turn
+
+Progress = Callable[[int, int], None]
+LEAST_AGREEMENT = 0.95
+"""Cosine of pooled features in bf16 with those in f32; MobileNetV2 on blood cells: 0.96 at least, median 0.994."""
+
+
+class _TwoOutputs(nn.Module):
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.lower, self.upper = backbone.lower, backbone.upper
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        taps = self.lower(images)
+        return taps, self.upper(taps)
+
+
+def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
+    """Compile a frozen backbone: (N, side, side, 3) uint8, normalised inside → taps float16, pooled float32.
+
+    Args:
+        precision: `f32`, or `bf16` where the CPU computes in it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "backbone.onnx"
+        export_onnx(_TwoOutputs(backbone), path, side=side, outputs=["taps", "pooled"])
+        return compile_for_throughput(path, backbone.mean, backbone.deviation, precision=precision, compact=["taps"])
+
+
+def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
+    """Views of one cell, (V, side, side, 3) uint8: the cell as it is, its other orientations, augmented ones."""
+    plain = resize(image, plan.side)
+    turned = [turn(plain, number, plan.orientations) for number in range(plan.orientations)]
+    changed = [
+        augment(plain, view_generator(sha256, view, plan.seed), plan.augmentation)
+        for view in range(plan.orientations, plan.views)
+    ]
+    return np.stack([*turned, *changed])
+
+
+def _prepared(
+    identities: Sequence[str], read: Callable[[str], np.ndarray], plan: FeaturePlan, chunk: int, workers: int
+) -> Iterator[tuple[Sequence[str], np.ndarray]]:
+    chunks = [identities[start : start + chunk] for start in range(0, len(identities), chunk)]
+
+    def prepare(part: Sequence[str]) -> np.ndarray:
+        return np.concatenate([views_of(sha256, read(sha256), plan) for sha256 in part])
+
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = [pool.submit(prepare, part) for part in chunks[: workers + 1]]
+        for index, part in enumerate(chunks):
+            views = ahead.pop(0).result()
+            if index + workers + 1 < len(chunks):
+                ahead.append(pool.submit(prepare, chunks[index + workers + 1]))
+            yield part, views
+
+
+def _check_agreement(compiled: Any, backbone: Backbone, views: np.ndarray, plan: FeaturePlan) -> None:
+    exact = compile_backbone(backbone, side=plan.side, precision="f32")(views)[1].reshape(len(views), -1)
+    found = compiled(views)[1].reshape(len(views), -1)
+    cosine = (exact * found).sum(1) / np.maximum(np.linalg.norm(exact, axis=1) * np.linalg.norm(found, axis=1), 1e-12)
+    if cosine.min() < LEAST_AGREEMENT:
+        raise HematoVisionError(
+            f"{plan.precision} changes this backbone's features (cosine {cosine.min():.3f} with f32, at least "
+            f"{LEAST_AGREEMENT} is asked): set learning.backbone.precision: f32."
+        )
+
+
+def extract_features(
+    identities: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    backbone: Backbone,
+    plan: FeaturePlan,
+    folder: Path,
+    *,
+    batch_size: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> FeatureCache:
+    """Compute what the cache lacks; a picture already seen by this backbone in this way is not computed again.
+
+    Args:
+        identities: content hashes of the cells.
+        read: gives the decoded H×W×3 uint8 picture of a content hash.
+        folder: root of the feature caches; a sub-folder is named by the plan's digest.
+        batch_size: views a call of the compiled network.
+
+    Raises:
+        HematoVisionError: features in reduced precision differ from those in full precision.
+    """
+    cache = FeatureCache(folder / plan.digest(backbone))
+    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.path(sha256).exists()]
+    if not missing:
+        return cache
+    network = compile_backbone(backbone, side=plan.side, precision=plan.precision)
+    with ThreadPoolExecutor(workers) as writers:
+        kept = _Keeper(cache, plan.views, writers)
+        queue = _queue(network, kept)
+        for part, views in _prepared(missing, read, plan, max(1, batch_size // plan.views), workers):
+            if kept.started == 0 and plan.precision != "f32":
+                _check_agreement(network, backbone, views, plan)
+            kept.started += len(part)
+            queue.start_async(views, userdata=part)
+            if progress:
+                progress(kept.finish(), len(missing))
+        queue.wait_all()
+    kept.finish()
+    if progress:
+        progress(len(missing), len(missing))
+    return cache
+
+
+class _Keeper:
+    """Takes the outputs of finished calls and has them written, so that no core waits for the disk."""
+
+    def __init__(self, cache: FeatureCache, views: int, writers: ThreadPoolExecutor) -> None:
+        self.cache, self.views, self.writers = cache, views, writers
+        self.writes: deque[Future[None]] = deque()
+        self.started = self.done = 0
+
+    def __call__(self, request: Any, part: Sequence[str]) -> None:
+        taps, pooled = (request.get_output_tensor(number).data for number in (0, 1))
+        taps = taps.reshape(len(part), self.views, *taps.shape[1:])
+        pooled = pooled.reshape(len(part), self.views, -1)
+        for sha256, tap, vector in zip(part, taps, pooled, strict=True):
+            self.writes.append(self.writers.submit(self.cache.write, sha256, tap.copy(), vector.copy()))
+
+    def finish(self) -> int:
+        """How many cells are kept by now; raises what went wrong in keeping one."""
+        while self.writes and self.writes[0].done():
+            self.writes.popleft().result()
+            self.done += 1
+        return self.done
+
+
+def _queue(network: Any, callback: Callable[[Any, Sequence[str]], None]) -> Any:
+    queue = import_openvino().AsyncInferQueue(network, 0)
+    queue.set_callback(callback)
+    return queue

@@ -1,0 +1,268 @@
+"""What the MLflow registry knows: versions with their tags and aliases, and the runs they were logged by."""
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hematovision.data.manifest import load_manifest
+from hematovision.errors import HematoVisionError
+from hematovision.home import Home
+from hematovision.lineage.graph import Link, Links, Node, Room
+from hematovision.lineage.snapshot import Snapshot
+from hematovision.lineage.things import Thing
+
+MANIFEST = "data/manifest.csv"
+ARTIFACTS = (MANIFEST, "report.html", "provenance.json", "sbom.cdx.json")
+EXPECTED_TAGS = (
+    "data_version", "manifest_digest", "golden_digest", "git_commit", "lock_digest", "zenml_run", "model_digest",
+)  # fmt: skip
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version; `created` is UTC in ISO 8601."""
+
+    name: str
+    number: str
+    run_id: str
+    created: str
+    tags: dict[str, str]
+    aliases: tuple[str, ...]
+
+    @property
+    def thing(self) -> Thing:
+        """What a lineage calls it."""
+        return Thing("model", f"{self.name}/{self.number}")
+
+
+class Registry:
+    """All versions of a home's MLflow store as they were when it was opened; nothing is written to it.
+
+    Attributes:
+        unread: why it could not be read, in words.
+    """
+
+    def __init__(self, home: Home) -> None:
+        self.uri = home.tracking_uri
+        self.unread: tuple[str, ...] = ()
+        self.client: Any = None
+        self.versions: dict[Thing, Version] = {}
+        if self.uri == f"sqlite:///{home.root / 'mlflow.db'}" and not (home.root / "mlflow.db").exists():
+            self.unread = ("there is no MLflow registry in this home yet",)
+            return
+        self._open()
+
+    def _open(self) -> None:
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        self.client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        try:
+            aliases = _aliases(_pages(self.client.search_registered_models))
+            found = [_version(row, aliases) for row in _pages(self.client.search_model_versions)]
+        except MlflowException as error:
+            raise HematoVisionError(f"The MLflow registry at {self.uri} cannot be read: {error.message}") from error
+        self.versions = {version.thing: version for version in found}
+
+    def tagged(self, tag: str, value: str) -> list[Version]:
+        """Versions that carry a tag."""
+        return [version for version in self.versions.values() if version.tags.get(tag) == value]
+
+    def download(self, run_id: str, path: str, folder: Path) -> Path | None:
+        """A run's artifact, copied into a folder; None where the run or the artifact is gone."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return Path(self.client.download_artifacts(run_id, path, str(folder)))
+        except (MlflowException, OSError):
+            return None
+
+    def parameter(self, run_id: str, name: str) -> str | None:
+        """A parameter of a run; None where the run or the parameter is gone."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            value: str | None = self.client.get_run(run_id).data.params.get(name)
+        except MlflowException:
+            return None
+        return value
+
+    def manifest(self, version: Version) -> Any:
+        """The manifest a version was trained on.
+
+        Raises:
+            HematoVisionError: the artifact is gone or is no manifest.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = self.download(version.run_id, MANIFEST, Path(folder))
+            if path is None:
+                raise HematoVisionError(f"{MANIFEST} is missing from MLflow run {version.run_id}")
+            try:
+                return load_manifest(path)
+            except (ValueError, KeyError) as error:
+                raise HematoVisionError(f"{MANIFEST} of MLflow run {version.run_id} is no manifest: {error}") from error
+
+
+def _pages(search: Any) -> Iterator[Any]:
+    token = None
+    while True:
+        page = search(max_results=_PAGE, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _aliases(models: Iterator[Any]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Aliases by name and version: a search of versions does not carry them."""
+    held: dict[tuple[str, str], tuple[str, ...]] = {}
+    for model in models:
+        for alias, number in model.aliases.items():
+            held[model.name, str(number)] = (*held.get((model.name, str(number)), ()), alias)
+    return held
+
+
+def _version(row: Any, aliases: dict[tuple[str, str], tuple[str, ...]]) -> Version:
+    created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+    number = str(row.version)
+    return Version(row.name, number, row.run_id or "", created, dict(row.tags), aliases.get((row.name, number), ()))
+
+
+class RegistryReader:
+    """Versions and their MLflow runs, and what their tags name: run, data, manifest, golden set, code, libraries."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.unread = registry.unread
+        self._links = Snapshot(link for version in registry.versions.values() for link in version_links(version))
+        self._runs = {version.run_id: version for version in registry.versions.values() if version.run_id}
+
+    def describe(self, thing: Thing, *, near: bool) -> Node | None:
+        """Versions and MLflow runs."""
+        if thing.kind == "model" and thing in self.registry.versions:
+            return _described(self.registry.versions[thing])
+        if thing.kind == "training":
+            return self._run(thing, near=near)
+        if thing.kind in ("code", "lock") and (self._links.below(thing).links):
+            return Node(thing, _software(thing))
+        return None
+
+    def _run(self, thing: Thing, *, near: bool) -> Node | None:
+        version = self._runs.get(thing.identity)
+        if version is None or not near:
+            return Node(thing, {"registered as": f"{version.name}/{version.number}"}) if version else None
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = self.registry.client.get_run(thing.identity)
+            present = self._artifacts(thing.identity)
+        except MlflowException:
+            return Node(thing, missing=("MLflow no longer has this run",))
+        facts = {"name": run.info.run_name, "status": run.info.status, "lifecycle": run.info.lifecycle_stage}
+        facts |= {"data": run.data.params["data"]} if "data" in run.data.params else {}
+        facts["artifacts"] = ", ".join(path for path in ARTIFACTS if path in present) or "none"
+        missing = [f"its run has no artifact {path}" for path in ARTIFACTS if path not in present]
+        if run.info.lifecycle_stage == "deleted":
+            missing.append("the run is deleted in MLflow")
+        return Node(thing, facts, tuple(missing))
+
+    def _artifacts(self, run_id: str) -> set[str]:
+        folders = ("", "data")
+        return {entry.path for folder in folders for entry in self.registry.client.list_artifacts(run_id, folder)}
+
+    def above(self, thing: Thing, *, room: Room) -> Links:  # noqa: ARG002 - never many
+        """From a version to what it was made of."""
+        return self._links.above(thing)
+
+    def below(self, thing: Thing, *, room: Room) -> Links:  # noqa: ARG002 - all versions are shown, however many
+        """To the versions made of something."""
+        return self._links.below(thing)
+
+    def beside(self, thing: Thing) -> tuple[Link, ...]:  # noqa: ARG002 - no records
+        """Nothing."""
+        return ()
+
+    def search(self, text: str) -> list[Thing]:
+        """`NAME@ALIAS`, the digest of a model, of a manifest, a golden set, libraries or a commit, an MLflow run."""
+        versions = self.registry.versions.values()
+        if "@" in text:
+            return [one.thing for one in versions for alias in one.aliases if f"{one.name}@{alias}" == text]
+        found = [version.thing for version in self.registry.tagged("model_digest", text.removeprefix("model-digest:"))]
+        for kind, tag in (("golden", "golden_digest"), ("lock", "lock_digest")):
+            found += [Thing(kind, text)] if self.registry.tagged(tag, text) else []
+        found += [cells for one in self.registry.tagged("manifest_digest", text) if (cells := cells_of(one))]
+        if len(text) >= 6:
+            found += [Thing("training", run) for run in self._runs if run.startswith(text)]
+            commits = {version.tags.get("git_commit", "") for version in versions}
+            found += [Thing("code", commit) for commit in commits if commit.startswith(text)]
+            runs = {version.tags.get("zenml_run", "") for version in versions}
+            found += [Thing("run", run) for run in runs if run.startswith(text)]
+        return found
+
+
+def _described(version: Version) -> Node:
+    tags = version.tags
+    facts = {"registered": version.created, "model digest": tags.get("model_digest", "")}
+    facts |= {"aliases": ", ".join(version.aliases)} if version.aliases else {}
+    shown = ("synthetic", "requester", "verdict", "withdrawn_images")
+    facts |= {name.replace("_", " "): tags[name] for name in shown if name in tags}
+    missing = [f"the version has no tag {tag}" for tag in EXPECTED_TAGS if not tags.get(tag)]
+    if not version.run_id:
+        missing.append("the version names no MLflow run")
+    return Node(version.thing, {name: value for name, value in facts.items() if value}, tuple(missing))
+
+
+def _software(thing: Thing) -> dict[str, str]:
+    if thing.kind == "lock":
+        return {"sha256 of requirements/lock.txt": thing.identity}
+    commit, _, dirty = thing.identity.partition("+")
+    return {"commit": commit, "working tree": "had changes that no commit holds" if dirty else "clean"}
+
+
+def version_links(version: Version) -> Iterator[Link]:
+    """What a version's tags say it was made of."""
+    named = _named(version)
+    yield from _ran(version, named)
+    for kind, relation in (("cells", "trained on"), ("golden", "scored on")):
+        if kind in named:
+            yield Link(version.thing, named[kind], relation)
+            if "data" in named:
+                yield Link(named[kind], named["data"], "of")
+    for kind in ("code", "lock"):
+        if kind in named:
+            yield Link(version.thing, named[kind], "made with")
+
+
+def _ran(version: Version, named: Mapping[str, Thing]) -> Iterator[Link]:
+    maker = version.thing
+    if "training" in named:
+        yield Link(maker, named["training"], "logged by")
+        maker = named["training"]
+    if "run" in named:
+        yield Link(maker, named["run"], "tracked" if maker.kind == "training" else "made by")
+    if "run" in named and "data" in named:
+        yield Link(named["run"], named["data"], "read")
+
+
+def _named(version: Version) -> dict[str, Thing]:
+    """The things a version's tags name, by kind."""
+    tags = {
+        "data": "data_version", "golden": "golden_digest", "code": "git_commit", "lock": "lock_digest",
+        "run": "zenml_run",
+    }  # fmt: skip
+    named = {kind: Thing(kind, version.tags[tag]) for kind, tag in tags.items() if version.tags.get(tag)}
+    named |= {"training": Thing("training", version.run_id)} if version.run_id else {}
+    return named | ({"cells": cells} if (cells := cells_of(version)) else {})
+
+
+def cells_of(version: Version) -> Thing | None:
+    """The training cells of a version: its manifest without its golden set."""
+    manifest, golden = version.tags.get("manifest_digest"), version.tags.get("golden_digest")
+    return Thing("cells", f"{manifest}-{golden}") if manifest and golden else None

@@ -1,0 +1,106 @@
+"""From corrections of another scanner to a challenger that goes on from the champion, by the command a user types."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from hematovision.config import load_config
+from hematovision.data.manifest import HELD_OUT
+from hematovision.feedback.records import Correction
+from hematovision.home import locate_home
+from hematovision.improvement.gathering import feedback_of
+from hematovision.ledger import open_ledger
+from hematovision.registry.versions import find_version
+from tests.e2e.conftest import SMALL, Command
+
+pytestmark = pytest.mark.slow
+
+POLICY = """
+floors:
+  golden_cells: 10
+  cells_per_class: 1
+  accuracy: {value: 0.2, end: 0.1}
+  macro_f1: {value: 0.2, end: 0.05}
+  recall: {value: 0.0, end: 0.0}
+  set_coverage: {value: 0.5, end: 0.3}
+  ece: {value: 1.0, end: 1.0}
+review: {approvals: 0, each_of: [], dirty_tree: allow}
+"""
+
+
+@pytest.fixture
+def eager(tmp_path: Path) -> Path:
+    """The settings of the small run, with a policy that asks for nobody and a short retrain."""
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    settings = yaml.safe_load(SMALL) | {"promotion": {"policy": str(tmp_path / "policy.yaml")}}
+    settings |= {"improvement": {"minimum_accepted": 60, "epochs": 4, "learning_rate": 0.0005, "promote": "policy"}}
+    path = tmp_path / "eager.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return path
+
+
+def _correct(folder: Path, config: Path, slides: range) -> None:
+    """Cells of some slides of another scanner, corrected by one person and confirmed by two others."""
+    store = feedback_of(locate_home(), load_config(config))
+    table = pd.read_csv(folder / "manifest.csv")
+    for row in table[table["group"].isin([f"slide-{number:02}" for number in slides])].itertuples():
+        correction = Correction(
+            image=(folder / str(row.path)).read_bytes(),
+            label=str(row.label),
+            by="ann",
+            role="review",
+            source="api",
+            client_key=str(row.path).replace("/", "-"),
+            site="ward 3",
+            slide=f"ward 3 {row.group}",
+        )
+        item = store.submit(correction)
+        for name in ("bob", "cid"):
+            item = store.adjudicate(item.id, "accept", name, "review")
+        assert item.state == "accepted", item.reason
+
+
+def test_corrections_become_a_challenger_that_knows_the_new_scanner(
+    trained: dict[str, Any], hematovision: Command, eager: Path, tmp_path: Path
+) -> None:
+    before = trained["model"]
+    promoted = hematovision("promote", f"{before['name']}/{before['version']}", config=eager)
+    assert promoted.code == 0, promoted.errors
+    other = tmp_path / "scanner-d"
+    assert hematovision("data", "generate", other, "--scanner", "D", "--seed", 77, config=eager).code == 0
+
+    _correct(other, eager, range(2))
+    put_off = hematovision("improve", config=eager)
+    assert (put_off.code, put_off.document["improved"]) == (0, False)
+    assert "16 accepted cells are new" in put_off.document["reason"]
+
+    _correct(other, eager, range(2, 12))
+    ended = hematovision("improve", config=eager)
+    assert ended.code == 0, ended.errors
+    told = ended.document
+    assert told["improved"] and told["accepted"] == 96 and told["waits"] == "", told["waits"]
+    assert told["new_cells"]["n"] == 24
+    assert told["new_cells"]["challenger"]["accuracy"]["value"] >= told["new_cells"]["champion"]["accuracy"]["value"]
+    assert "What changed and why" in Path(told["change"]).read_text()
+
+    home = locate_home()
+    after = find_version(home, f"models:/{before['name']}@champion")
+    assert after.version == told["run"]["model"]["version"] != before["version"]
+    old, new = find_version(home, before["uri"]), after.manifest()
+    assert new is not None and after.tags["golden_digest"] == old.tags["golden_digest"]
+    known = old.manifest()
+    assert known is not None
+    both = known.merge(new, on="sha256", suffixes=("_before", "_after"))
+    assert (both["fold_before"] == both["fold_after"]).all() and len(both) == len(known)
+    fresh = new[~new["sha256"].isin(known["sha256"])]
+    assert set(fresh["split"]) == {"development", HELD_OUT}
+    assert (fresh.groupby("group")["fold"].nunique() == 1).all()
+    assert [record.content["champion"] for record in open_ledger(home, None).records(kind="retrain")] == [
+        f"{before['name']}/{before['version']}"
+    ]
+
+    again = hematovision("improve", config=eager)
+    assert not again.document["improved"] and "0 accepted cells are new" in again.document["reason"]

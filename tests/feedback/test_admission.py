@@ -1,0 +1,112 @@
+"""Golden cells stay out, whatever was done to their pictures; other cells come in."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from hematovision.errors import GateRefused, HematoVisionError, UnreadableImage
+from hematovision.feedback.records import Correction
+from hematovision.feedback.store import FeedbackStore
+from hematovision.home import Home
+from hematovision.ledger import open_ledger
+from tests.feedback.cells import drawn, encoded, freeze, store_at, tiny
+
+Change = Callable[[Image.Image], bytes]
+
+
+def jpeg(image: Image.Image, quality: int = 40) -> bytes:
+    return encoded(image, "JPEG", quality=quality)
+
+
+COPIES: dict[str, Change] = {
+    "same file": encoded,
+    "same pixels in another file": lambda image: encoded(image, "BMP"),
+    "re-encoded": jpeg,
+    "mirrored": lambda image: encoded(ImageOps.mirror(image)),
+    "upside down": lambda image: encoded(ImageOps.flip(image)),
+    "quarter turn": lambda image: encoded(image.transpose(Image.Transpose.ROTATE_90)),
+    "turned": lambda image: encoded(image.rotate(37, Image.Resampling.BICUBIC)),
+    "turned on white, re-encoded": lambda image: jpeg(
+        image.rotate(200, Image.Resampling.BICUBIC, fillcolor="white"), 60
+    ),
+    "smaller": lambda image: encoded(image.resize((100, 100))),
+    "brighter": lambda image: encoded(Image.fromarray((np.asarray(image) * 0.8 + 40).astype(np.uint8))),
+}
+
+
+def correction(data: bytes, **fields: object) -> Correction:
+    said = {"image": data, "label": "monocyte", "by": "ann", "role": "predict", "source": "page", "client_key": "k"}
+    return Correction.model_validate(said | fields)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> FeedbackStore:
+    home = Home(tmp_path_factory.mktemp("guarded"))
+    freeze(home, [encoded(drawn(seed)) for seed in range(12)])
+    return store_at(home.root)
+
+
+@pytest.mark.parametrize("change", COPIES.values(), ids=COPIES.keys())
+@pytest.mark.parametrize("seed", [0, 7])
+def test_copies_of_golden_cells_are_refused(guarded: FeedbackStore, change: Change, seed: int) -> None:
+    with pytest.raises(GateRefused, match="golden test set"):
+        guarded.submit(correction(change(drawn(seed)), client_key=f"k{seed}"))
+    assert guarded.items() == []
+
+
+@pytest.mark.parametrize("seed", [100, 101, 102])
+def test_other_cells_come_in(guarded: FeedbackStore, seed: int) -> None:
+    assert guarded.guard.admit(encoded(drawn(seed)), "slide-99")
+
+
+def test_nothing_from_a_golden_slide(guarded: FeedbackStore) -> None:
+    with pytest.raises(GateRefused, match="Slide slide-3 holds cells of the golden test set"):
+        guarded.submit(correction(encoded(drawn(200)), slide="slide-3"))
+
+
+def test_a_refusal_is_in_the_ledger_once(home: Home) -> None:
+    freeze(home, [tiny(1)])
+    store = store_at(home.root)
+    for _ in range(2):
+        with pytest.raises(GateRefused):
+            store.submit(correction(tiny(1)))
+    said = list(open_ledger(home, None).records(kind="feedback"))
+    assert [(record.content["action"], record.actor) for record in said] == [("refused", "ann")]
+
+
+def test_a_set_frozen_later_is_noticed(home: Home) -> None:
+    store = store_at(home.root)
+    store.submit(correction(tiny(1)))
+    freeze(home, [tiny(1)])
+    with pytest.raises(GateRefused):
+        store.submit(correction(tiny(1), client_key="k2"))
+    freeze(home, [tiny(2)], version="v2")
+    for number in (1, 2):
+        with pytest.raises(GateRefused):
+            store.submit(correction(tiny(number), client_key="k3"))
+
+
+def test_a_missing_golden_picture_closes_the_door(home: Home) -> None:
+    freeze(home, [tiny(1)])
+    for file in home.images.glob("*/*"):
+        file.unlink()
+    with pytest.raises(HematoVisionError, match="no feedback is taken"):
+        store_at(home.root).submit(correction(tiny(5)))
+
+
+def test_signatures_are_made_once(home: Home) -> None:
+    freeze(home, [encoded(drawn(1))])
+    store_at(home.root).guard.ready()
+    for file in home.images.glob("*/*"):
+        file.unlink()
+    with pytest.raises(GateRefused, match="copy"):
+        store_at(home.root).submit(correction(jpeg(drawn(1))))
+
+
+def test_what_is_no_picture_is_told(guarded: FeedbackStore) -> None:
+    for data in (b"", b"GIF89a", encoded(drawn(1))[:200], io.BytesIO(b"\x89PNG\r\n\x1a\n").getvalue()):
+        with pytest.raises(UnreadableImage):
+            guarded.submit(correction(data))
