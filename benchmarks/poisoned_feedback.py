@@ -1,8 +1,8 @@
 """What becomes of poisoned feedback on real cells: what is set aside on arrival, what a retrained model finds later.
 
-    python benchmarks/poisoned_feedback.py ../shared/data/pbc500
+    python benchmarks/poisoned_feedback.py ../shared/data/pbc500 [cells a class, 100 without]
 
-Up to 100 cells a class are answered by frozen MobileNetV2 features and a logistic regression that was fitted without
+Cells are answered by frozen MobileNetV2 features and a logistic regression that was fitted without
 them. Five people say what every cell is; one of them poisons: the labels of a share of all cells are flipped, or every
 cell of one class is called another. Prints a line of JSON a scenario: what was set aside on arrival, and what confident
 learning finds with a model that has learnt the poisoned labels.
@@ -32,20 +32,20 @@ from hematovision.feedback.suspicion import confident_learning
 from hematovision.home import Home, locate_home
 
 Answered = tuple[Prediction, bytes]
-PER_CLASS, SIDE = 100, 224
+SIDE = 224
 RATES = (0.05, 0.1, 0.2, 0.4)
 FOLDS = StratifiedKFold(5, shuffle=True, random_state=1)
 HONEST = ("ann", "bob", "cat", "dan")
 
 
-def read(data: Path) -> tuple[list[bytes], list[str]]:
+def read(data: Path, per_class: int) -> tuple[list[bytes], list[str]]:
     """Encoded pictures and labels of a data set in any layout."""
     source = open_source(data, voc_margin=0.05, max_pixels=10**8)
     items: dict[str, list[Item]] = {}
     for item in source.items():
         items.setdefault(item.label, []).append(item)
     rng = np.random.default_rng(1)
-    chosen = [few[n] for few in items.values() for n in sorted(rng.permutation(len(few))[:PER_CLASS])]
+    chosen = [few[n] for few in items.values() for n in sorted(rng.permutation(len(few))[:per_class])]
     return [item.load() for item in chosen], [item.label for item in chosen]
 
 
@@ -61,12 +61,8 @@ def features(pictures: Sequence[bytes]) -> np.ndarray:
     rows = []
     for start in range(0, len(pictures), 16):
         decoded = [decode(picture, max_pixels=10**8) for picture in pictures[start : start + 16]]
-        pixels = (
-            np.stack([cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in decoded]).astype(
-                np.float32
-            )
-            / 255
-        )
+        resized = [cv2.resize(one, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for one in decoded]
+        pixels = np.stack(resized).astype(np.float32) / 255
         with torch.inference_mode():
             batch = torch.from_numpy(((pixels - mean) / spread).transpose(0, 3, 1, 2))
             rows.append(network(batch).mean((2, 3)).numpy())
@@ -144,9 +140,9 @@ def _share(found: np.ndarray, of: np.ndarray) -> str:
     return f"{int((found & of).sum())}/{int(of.sum())}"
 
 
-def main(data: Path) -> None:
+def main(data: Path, per_class: int) -> None:
     """Every scenario in turn."""
-    pictures, labels = read(data)
+    pictures, labels = read(data, per_class)
     classes = sorted(set(labels))
     truth = np.array([classes.index(label) for label in labels])
     cells = features(pictures)
@@ -169,4 +165,4 @@ def cases(truth: np.ndarray, classes: Sequence[str]) -> Iterator[tuple[str, np.n
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)

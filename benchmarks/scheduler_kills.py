@@ -194,7 +194,7 @@ def kill_at_random(folder: Path, kills: int, seed: int, daemons_only: bool) -> C
     daemons = [serve(folder) for _ in range(2)]
     killed: Counter[str] = Counter()
     while sum(killed.values()) < kills:
-        time.sleep(chance.uniform(0.02, 0.3))
+        time.sleep(chance.uniform(0.05, 0.5))
         candidates = victims(firings, daemons, daemons_only)
         kind = chance.choice(sorted({kind for kind, _ in candidates}))
         pid = chance.choice([pid for candidate, pid in candidates if candidate == kind])

@@ -30,15 +30,21 @@ def bill_of_materials(home: Home) -> str:
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
         partial = kept.with_name(f".{kept.name}.{os.getpid()}")
-        _write_bill(partial)
+        write_bill(partial, Path(sys.executable))
         partial.replace(kept)
     return kept.read_text(encoding="utf-8")
 
 
-def _write_bill(target: Path) -> None:
-    """Validating it against the schema takes twenty times as long as making it; a test does that."""
+def write_bill(target: Path, python: Path) -> None:
+    """Write the bill of the environment of a Python interpreter.
+
+    It is not validated against the schema: that takes twenty times as long as making it.
+
+    Raises:
+        HematoVisionError: cyclonedx-bom failed.
+    """
     command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--no-validate"]
-    command += ["--output-format", "JSON", "--output-file", str(target), sys.executable]
+    command += ["--output-format", "JSON", "--output-file", str(target), str(python)]
     try:
         subprocess.run(command, capture_output=True, text=True, check=True, timeout=_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:

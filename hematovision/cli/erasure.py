@@ -38,6 +38,7 @@ def _eraser(home: Any, settings: Any) -> Any:
         CellReader(Registry(home), open_index(home)),
         open_database(records),
         open_pictures(settings.feedback.pictures, home.pictures),
+        pushed_to=settings.data_versions.remote,
     )
 
 

@@ -39,5 +39,11 @@ def _retrain(output: Output, home: Any, settings: Any, material: Any, started: f
         finished.artifact("measure_gain", "new_cells"),
         str(finished.artifact("explain_change", "change")),
     )
-    document = {"improved": True, **improved.model_dump(), "seconds": round(time.monotonic() - started, 1)}
+    verdict = finished.artifact("judge_model", "verdict").model_dump()
+    document = {
+        "improved": True,
+        **improved.model_dump(),
+        "verdict": verdict,
+        "seconds": round(time.monotonic() - started, 1),
+    }
     output.result(document, show_improvement)

@@ -33,6 +33,7 @@ class _Known:
 class GoldenGuard:
     """Judges single pictures against every golden set frozen in a home; a set frozen later is noticed.
 
+    Of a golden cell that was withdrawn and erased, file and pixels are still refused, copies can no longer be told.
     Indexing is done once: signatures are kept below `cache`, under a name made of the cells and the settings.
     Safe for threads and processes.
     """
@@ -84,7 +85,7 @@ class GoldenGuard:
         columns = ["sha256", "pixel_sha256", "group", "source_group"]
         tables = [load_golden(self._golden / place).rows[columns] for place in places]
         cells = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-        files = sorted(cells.drop_duplicates("pixel_sha256")["sha256"])
+        files = sorted({*cells.drop_duplicates("pixel_sha256")["sha256"]} - {*self._images.withdrawn()})
         return _Known(cells, self._signatures(files), self._duplicates)
 
     def _signatures(self, files: Sequence[str]) -> list[Signature]:

@@ -12,7 +12,7 @@ from hematovision.data.duplicates import DuplicateSettings
 from hematovision.data.ingestion import Limits
 from hematovision.data.store import ImageStore
 from hematovision.database import database_url, open_database, writing
-from hematovision.errors import GateRefused, UsageError
+from hematovision.errors import GateRefused, UnreadableImage, UsageError
 from hematovision.feedback import items as rows
 from hematovision.feedback import predictions as kept
 from hematovision.feedback import tables
@@ -79,17 +79,27 @@ class FeedbackStore:
     def keep_predictions(self, given: Sequence[tuple[Prediction, bytes | None]]) -> int:
         """Keep predictions with their pictures (or without) in one transaction; gives how many were new.
 
-        A prediction that is already there is left as it is. A kill after the return loses nothing; a power cut may
-        lose pictures of the last seconds, until somebody corrects them.
+        A prediction that is already there is left as it is; of a withdrawn image the picture is not kept again.
+        A kill after the return loses nothing; a power cut may lose pictures of the last seconds, until somebody
+        corrects them.
 
         Raises:
             UsageError: a picture is not the one its prediction names.
         """
-        for prediction, picture in given:
-            if picture is not None and self.pictures.put(picture, durable=False) != prediction.image:
-                raise UsageError(f"Prediction {prediction.id} names another picture than the one it came with.")
+        records = [(prediction, self._keep_picture(prediction, picture)) for prediction, picture in given]
         with writing(self.engine) as connection:
-            return kept.insert_predictions(connection, [(record, picture is not None) for record, picture in given])
+            return kept.insert_predictions(connection, records)
+
+    def _keep_picture(self, prediction: Prediction, picture: bytes | None) -> bool:
+        if picture is None:
+            return False
+        if hashlib.sha256(picture).hexdigest() != prediction.image:
+            raise UsageError(f"Prediction {prediction.id} names another picture than the one it came with.")
+        try:
+            self.pictures.put(picture, durable=False)
+        except UnreadableImage:  # it was withdrawn and erased
+            return False
+        return True
 
     def keep_shadows(self, given: Mapping[str, Shadow]) -> None:
         """Lay what a challenger said beside kept predictions, by their ids, in one transaction."""

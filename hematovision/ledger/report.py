@@ -37,8 +37,9 @@ class Row:
 
     @property
     def counts(self) -> bool:
-        """Whether it tells of something done: not of an intent alone, nor of the installation's own key."""
-        return self.content.get("stage", "done") == "done" and self.content.get("action") != "installation"
+        """Whether it tells of something done: not that it was begun or undone, nor of the installation's own key."""
+        begun = self.content.get("stage") in ("intent", "undone") or self.content.get("request") == "begun"
+        return not begun and self.content.get("action") != "installation"
 
     @property
     def shown(self) -> str:

@@ -1,16 +1,39 @@
-"""Copies of pictures beside the stores: thumbnails in the pages of candidates, signatures of golden cells, features."""
+"""Copies of pictures beside the stores: kept data versions, features, candidate pages, signatures of golden cells."""
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from hematovision.data.store import ImageStore
 from hematovision.home import Home
 
-_PICTURE = re.compile(r'src="data:image/[a-z+]+;base64,[^"]*"')
-_BLANK = 'src="data:," data-withdrawn="pictures were removed: one of them was withdrawn"'
+_PICTURE = re.compile(r"data:image/(?:png|jpeg|webp);base64,[A-Za-z0-9+/=]+")
+_BLANK = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA"
+    "60e6kgAAAABJRU5ErkJggg=="
+)
+"""One transparent pixel."""
 _SHOWS = re.compile(rb"data:image/(?:png|jpeg)")
+
+
+def remove_kept(home: Home, sha256: str) -> int:
+    """Delete an image from the kept data versions and from the local folder they are pushed to; how many files.
+
+    DVC calls a content by its MD5, so the image store must still have the bytes: call this before they go.
+    """
+    source = ImageStore(home.images).path(sha256)
+    if not source.is_file():
+        return 0
+    md5 = hashlib.md5(source.read_bytes(), usedforsecurity=False).hexdigest()
+    cached = home.data_versions / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    pushed = home.data_remote / "files" / "md5" / md5[:2] / md5[2:]
+    found = [path for path in (cached, pushed) if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def remove_features(home: Home, sha256: str) -> int:
@@ -31,7 +54,8 @@ def blank_candidates(home: Home, holds: Callable[[str], bool | None]) -> int:
     changed = 0
     for folder in sorted(home.runs.glob("candidate-*")):
         if holds(_cells(folder)) is not False:
-            changed += sum(_blank(page) for page in sorted(folder.rglob("*.html")))
+            pages = [path for path in sorted(folder.rglob("*")) if path.suffix in (".html", ".json", ".md")]
+            changed += sum(_blank(page) for page in pages)
     return changed
 
 

@@ -18,6 +18,7 @@ from hematovision.lineage.copies import (
     pages_with_pictures,
     remove_features,
     remove_golden_signatures,
+    remove_kept,
 )
 from hematovision.lineage.from_cells import CellReader
 from hematovision.lineage.from_mlflow import Registry, Version, cells_of
@@ -51,7 +52,10 @@ class Erasure(BaseModel):
 
 
 class Eraser:
-    """Erases images from the stores of a home; every step may be repeated, and the ledger knows what was begun."""
+    """Erases images from the stores of a home; every step may be repeated, and the ledger knows what was begun.
+
+    `pushed_to` is the remote of kept data versions, None for the folder in the home, which is within reach.
+    """
 
     def __init__(
         self,
@@ -60,10 +64,12 @@ class Eraser:
         cells: CellReader,
         feedback: "Engine",
         pictures: PictureStore,
+        *,
+        pushed_to: str | None = None,
         project: Path = PROJECT,
     ) -> None:
         self.home, self.ledger, self.cells = home, ledger, cells
-        self.feedback, self.pictures, self.project = feedback, pictures, project
+        self.feedback, self.pictures, self.project, self.pushed_to = feedback, pictures, project, pushed_to
 
     @property
     def registry(self) -> Registry:
@@ -103,6 +109,7 @@ class Eraser:
 
     def _remove(self, image: str, *, golden: bool) -> dict[str, int]:
         return {
+            "files of kept data versions": remove_kept(self.home, image),
             "images": int(ImageStore(self.home.images).withdraw(image)),
             "feedback pictures": int(self.pictures.withdraw(image)),
             "feedback items refused": withdraw_image(self.feedback, image),
@@ -141,7 +148,7 @@ class Eraser:
         told = [*self.cells.unread]
         for version in [*trained, *scored]:
             model, run = version.thing.identity, version.run_id
-            told.append(f"{model}: `report.html` and `model_card.*` of MLflow run {run} may show it as a small picture")
+            told.append(f"{model}: report and model card of MLflow run {run} may show it as a small picture")
             if version.tags.get("zenml_run"):
                 told.append(f"{model}: the artifacts of ZenML run {version.tags['zenml_run']} hold the same report")
             told += self._sources(version, image)
@@ -150,6 +157,8 @@ class Eraser:
         if scored:
             told.append("the golden sets it is in cannot be scored or screened against any more: freeze new ones")
         told += [f"remote {name} of DVC: {url}" for name, url in self._remotes() if trained or scored]
+        if self.pushed_to and (trained or scored):
+            told.append(f"data versions pushed to {self.pushed_to}")
         told += [f"{page}: may show it, nothing says what it shows" for page in pages_with_pictures(self.home)]
         return [*dict.fromkeys(told), "backups, and copies that left this machine"]
 

@@ -72,10 +72,12 @@ class CellReader:
         return self.index.manifests_of(image)
 
     def describe(self, thing: Thing, *, near: bool) -> Node | None:
-        """Images by their label; cells and golden sets by how many images they hold."""
+        """Images by their label; cells and golden sets by how many images they hold.
+
+        An image is only looked for in all manifests where the answer goes down from it: fetching them takes its time.
+        """
         if thing.kind == "image" and _SHA256.fullmatch(thing.identity):
-            rows = self._rows(thing.identity) if near else self.index.manifests_of(thing.identity)
-            labels = sorted({label for _, label, _ in rows})
+            labels = sorted({label for _, label, _ in self.index.manifests_of(thing.identity)})
             return Node(thing, {"label": ", ".join(labels)} if labels else {}, self.unread if near else ())
         if thing.kind in ("cells", "golden"):
             return self._table(thing)

@@ -9,7 +9,7 @@ class ReviewPolicy(BaseModel):
     """How many people decide, in which roles.
 
     Attributes:
-        approvals: different people who have to approve; never none.
+        approvals: different people who have to approve; 0 lets what passes every gate serve without one.
         roles: whose approval or rejection counts.
         each_of: roles of which at least one has to be among the approvals.
         override_roles: who may override a failed gate, with a reason.
@@ -23,7 +23,7 @@ class ReviewPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    approvals: int = Field(ge=1)
+    approvals: int = Field(ge=0)
     roles: list[str] = Field(min_length=1)
     each_of: list[str]
     override_roles: list[str]

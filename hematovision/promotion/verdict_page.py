@@ -111,26 +111,23 @@ def render_verdict(verdict: Verdict, load: Load, settings: EvaluationSettings) -
 
 
 def _rows(verdict: Verdict, about: About) -> list[Row]:
-    gates = [gate for gate in verdict.gates if gate.about == about]
-    bounds = [_extent(gate) for gate in gates if gate.unit == "difference" and gate.interval]
-    reach = max(bounds, default=0.1)
-    return [_row(gate, reach) for gate in gates]
+    return [_row(gate) for gate in verdict.gates if gate.about == about]
 
 
-def _row(gate: Gate, reach: float) -> Row:
+def _row(gate: Gate) -> Row:
     key = gate.name.rpartition(".")[2]
     return Row(
         gate=gate,
         name=NAMES.get(key, key.replace("_", " ")),
         figure="" if gate.figure is None else figure_words(gate.figure, gate.unit),
         limits="" if gate.interval is None else interval_words(gate.interval, gate.unit),
-        bar=None if gate.interval is None else _bar(gate.interval, gate.limit, gate.end, gate.unit, reach),
+        bar=None if gate.interval is None else _bar(gate.interval, gate.limit, gate.end, gate.unit, _extent(gate)),
     )
 
 
 def _extent(gate: Gate) -> float:
     found = [gate.interval.low, gate.interval.high] if gate.interval else []
-    return max(abs(value) for value in [*found, gate.limit or 0.0, gate.end or 0.0])
+    return max(abs(value) for value in [*found, gate.limit or 0.0, gate.end or 0.0, 1e-3])
 
 
 def _bar(interval: Interval, limit: float | None, end: float | None, unit: Unit, reach: float) -> Bar:
@@ -140,8 +137,7 @@ def _bar(interval: Interval, limit: float | None, end: float | None, unit: Unit,
     elif unit == "times":
         low, high, zero = 0.0, max(2.0, interval.high, limit or 0.0), 1.0
     else:
-        wide = reach if unit == "difference" else max(abs(interval.low), abs(interval.high), abs(end or 0), 0.1)
-        low, high, zero = -wide, wide, 0.0
+        low, high, zero = -reach, reach, 0.0
 
     def place(value: float) -> float:
         return round(2 + 96 * (value - low) / (high - low), 2)

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
 from hematovision.learning.fitting import Epoch
+from hematovision.registry.webhooks import tell_alias_set, tell_version_created
 
 CHALLENGER = "challenger"
 SERVING_LIBRARIES = (
@@ -137,6 +138,8 @@ def register(
         )
         finish(client, registered)
         client.set_registered_model_alias(name, CHALLENGER, created.version)
+    tell_version_created(home, name, registered.version, info.model_uri, registered.run_id, dict(evidence.tags))
+    tell_alias_set(home, name, CHALLENGER, registered.version)
     return registered
 
 

@@ -26,7 +26,7 @@ from hematovision.registry.card_facts import gather_facts
 from hematovision.registry.mlflow_registry import Evidence, Registration, register
 from hematovision.registry.model_card import attach_card
 from hematovision.registry.package import package_digest, verify_package
-from hematovision.registry.versions import requester
+from hematovision.registry.versions import find_version, record_registration, requester
 
 CONFIG = "config.json"
 """The artifact of a version that holds every setting of its run."""
@@ -224,4 +224,5 @@ def publish(
     registered = register(
         home, config.registry.model_name, package, reference, _example(config), evidence, partial(attach_card, facts)
     )
+    record_registration(find_version(home, registered.uri), database=config.records.database)
     return RunSummary(**candidate.model_dump(), model=registered)

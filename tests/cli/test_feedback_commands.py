@@ -9,16 +9,20 @@ import pytest
 from typer.testing import CliRunner
 
 from hematovision.cli.application import app
-from hematovision.cli.own_key import login
 from hematovision.home import Home
 from hematovision.ledger import add_reviewer, create_key, key_request, load_key, open_ledger
 from tests.feedback.cells import tiny
 
 
+def sign_in(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The login is the operating system's, not an environment variable's; a test can only put another in its place."""
+    monkeypatch.setattr("hematovision.cli.feedback.requester", lambda: f"user:{name}")
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LOGNAME", "ann")
+    sign_in(monkeypatch, "ann")
     return Home(tmp_path / "home")
 
 
@@ -48,7 +52,7 @@ def test_two_people_agree_and_the_cell_is_exported(
     item = submitted(capfd, tmp_path)
     assert "somebody else" in told(capfd, "accept", item, code=3)["error"]["message"]
     for person, state in (("bob", "pending"), ("cat", "accepted")):
-        monkeypatch.setenv("LOGNAME", person)
+        sign_in(monkeypatch, person)
         assert [one["id"] for one in told(capfd, "queue")["queue"]] == [item]
         assert told(capfd, "accept", item)["items"][0]["state"] == state
     assert told(capfd, "queue")["queue"] == []
@@ -65,17 +69,17 @@ def test_a_senior_is_who_holds_a_registered_key(
     home: Home, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = submitted(capfd, tmp_path)
-    monkeypatch.setenv("LOGNAME", "eve")
+    sign_in(monkeypatch, "eve")
     path = tmp_path / "key.pem"
     monkeypatch.setenv("HEMATOVISION_KEY", str(path))
     assert "There is no key" in told(capfd, "accept", item, "--senior", code=2)["error"]["message"]
     create_key(path, None)
     assert "not registered" in told(capfd, "accept", item, "--senior", code=3)["error"]["message"]
     request = key_request(load_key(path, None), "Dr Eve")
-    add_reviewer(open_ledger(home, None), request, ["pathologist"], actor=login())
-    monkeypatch.setenv("LOGNAME", "ann")
+    add_reviewer(open_ledger(home, None), request, ["pathologist"], actor="user:eve")
+    sign_in(monkeypatch, "ann")
     assert "user:ann made" in told(capfd, "accept", item, "--senior", code=3)["error"]["message"]
-    monkeypatch.setenv("LOGNAME", "eve")
+    sign_in(monkeypatch, "eve")
     done = told(capfd, "reject", item, "--senior")
     assert (done["by"], done["role"], done["items"][0]["state"]) == ("Dr Eve", "pathologist", "rejected")
 

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from hematovision.data.manifest import IDENTITY_COLUMNS
-from hematovision.data.versioning import data_version, ensure_cached, manifest_version, verify_pinned
+from hematovision.data.versioning import (
+    data_version,
+    ensure_cached,
+    manifest_version,
+    move_pin,
+    pinned_files,
+    verify_pinned,
+)
 from hematovision.errors import GateRefused, UsageError
 
 
@@ -166,3 +173,26 @@ def test_other_data_are_known_by_their_manifest() -> None:
     version = manifest_version(manifest, "some/folder")
     assert (version.kind, version.files, version.path, len(version.digest)) == ("manifest", 1, "some/folder", 64)
     assert str(version).startswith("sha256:")
+
+
+def test_a_pin_moves_with_the_data_and_dvc_agrees(author: Path, tmp_path: Path) -> None:
+    first = data_version(author / "data.dvc")
+    (author / "data" / "about.txt").chmod(0o644)
+    (author / "data" / "about.txt").write_text("more cells")
+    before, now = move_pin(author / "data")
+    assert before == first and now.digest != first.digest
+    assert verify_pinned(author / "data.dvc") == now
+    assert set(pinned_files(author / "data.dvc")) == {"about.txt", "cells/a/1.png", "cells/a/2.png", "cells/b/3.png"}
+    assert "up to date" in dvc(author, tmp_path, "status", "data.dvc")
+    assert move_pin(author / "data") == (now, now)
+
+
+def test_what_is_not_pinned_yet_is_pinned_and_what_is_not_there_is_refused(author: Path, tmp_path: Path) -> None:
+    generate(author / "others")
+    before, now = move_pin(author / "others")
+    assert before is None and now.files == 4
+    with pytest.raises(UsageError, match="no such file or folder to pin"):
+        move_pin(author / "nothing")
+    generate(tmp_path / "outside" / "cells")
+    with pytest.raises(UsageError, match=r"no \.dvc folder"):
+        move_pin(tmp_path / "outside" / "cells")

@@ -57,6 +57,26 @@ def test_the_version_is_registered_with_its_evidence(trained: dict[str, Any]) ->
     assert {"report.html", "evaluation", "data"} <= {item.path for item in client.list_artifacts(run.info.run_id)}
 
 
+def test_the_version_is_judged_and_a_failed_verdict_does_not_fail_the_run(trained: dict[str, Any]) -> None:
+    from mlflow import MlflowClient
+
+    from hematovision.promotion.verdict import read_verdict
+
+    told, version = trained["verdict"], trained["model"]["version"]
+    verdict = read_verdict(locate_home(), "small", version)
+    assert verdict and verdict.digest == told["digest"] and verdict.failed == told["failed"]
+    assert told["passed"] == (not told["failed"]) and told["gates"] == len(verdict.gates)
+    evidence = {gate.name: gate.passed for gate in verdict.gates if gate.about == "evidence"}
+    assert evidence["data_validated"] and evidence["golden_untouched"]
+    assert verdict.golden_cells == trained["golden"]["n"]
+    (accuracy,) = [gate for gate in verdict.gates if gate.name == "floor.accuracy"]
+    assert accuracy.figure == trained["golden"]["accuracy"]["value"]
+    tags = MlflowClient(locate_home().tracking_uri).get_model_version("small", version).tags
+    assert tags["verdict"] == ("passed" if told["passed"] else "failed")
+    assert tags["requester"].startswith("user:")
+    assert "Not a medical device" in Path(told["page"]).read_text()
+
+
 def test_no_pickle_is_anywhere_in_the_model(trained: dict[str, Any]) -> None:
     from hematovision.registry.mlflow_registry import fetch_model
 
@@ -114,6 +134,7 @@ def test_an_unchanged_run_is_cached_and_registers_nothing_new(
     assert again.code == 0, again.errors
     assert again.document["model"] == trained["model"]
     assert again.document["golden"] == trained["golden"]
+    assert again.document["verdict"] == trained["verdict"], "a verdict that stands is not made anew"
     assert "train_fold" not in again.errors
 
 

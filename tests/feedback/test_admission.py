@@ -1,5 +1,6 @@
 """Golden cells stay out, whatever was done to their pictures; other cells come in."""
 
+import hashlib
 import io
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused, HematoVisionError, UnreadableImage
 from hematovision.feedback.records import Correction
 from hematovision.feedback.store import FeedbackStore
@@ -95,6 +97,16 @@ def test_a_missing_golden_picture_closes_the_door(home: Home) -> None:
         file.unlink()
     with pytest.raises(HematoVisionError, match="no feedback is taken"):
         store_at(home.root).submit(correction(tiny(5)))
+
+
+def test_an_erased_golden_cell_does_not_close_the_door(home: Home) -> None:
+    freeze(home, [tiny(1), tiny(2)])
+    ImageStore(home.images).withdraw(hashlib.sha256(tiny(1)).hexdigest())
+    store = store_at(home.root)
+    assert store.submit(correction(tiny(5))).state == "pending"
+    for number in (1, 2):
+        with pytest.raises(GateRefused):
+            store.submit(correction(tiny(number), client_key="k2"))
 
 
 def test_signatures_are_made_once(home: Home) -> None:

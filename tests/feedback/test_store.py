@@ -84,6 +84,17 @@ def test_a_prediction_with_another_picture_is_refused(store: FeedbackStore, pred
         store.keep_prediction(predicted(tiny(1)), tiny(2))
 
 
+def test_a_withdrawn_picture_is_not_kept_again(store: FeedbackStore, predicted: Predict) -> None:
+    store.pictures.withdraw(predicted(tiny(1)).image)
+    given = [predicted(tiny(1)), predicted(tiny(2))]
+    assert store.keep_predictions([(given[0], tiny(1)), (given[1], tiny(2))]) == 2
+    with pytest.raises(UsageError, match="was not kept"):
+        store.submit(correction(prediction_id=given[0].id))
+    with pytest.raises(UnreadableImage, match="withdrawn"):
+        store.submit(correction(prediction_id=given[0].id, image=tiny(1)))
+    assert store.submit(correction(prediction_id=given[1].id)).image == given[1].image
+
+
 def test_items_by_state_and_time(store: FeedbackStore) -> None:
     made = [store.submit(correction(image=tiny(n), client_key=f"k{n}")) for n in range(3)]
     store.adjudicate(made[1].id, "accept", "eve", "senior")

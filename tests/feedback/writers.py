@@ -125,5 +125,5 @@ if __name__ == "__main__":
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     with tempfile.TemporaryDirectory() as folder:
         begun = time.monotonic()
-        found = kill_writers(Path(folder), writers=16, kills=kills, seed=1)
+        found = kill_writers(Path(folder), writers=16, kills=kills, seed=1, wait=0.4)
         json.dump({"kills": kills, **found, "seconds": round(time.monotonic() - begun, 1)}, sys.stdout)

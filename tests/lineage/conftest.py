@@ -125,7 +125,8 @@ class World:
             client.log_text(tracked.info.run_id, content, path)
         client.log_text(tracked.info.run_id, "{}", "sbom.cdx.json")
         told = {
-            "data_version": data, "manifest_digest": manifest_digest(cells), "golden_digest": rows_digest(golden_part(cells)),
+            "data_version": data, "manifest_digest": manifest_digest(cells),
+            "golden_digest": rows_digest(golden_part(cells)),
             "git_commit": "d4" * 20 + "+dirty", "lock_digest": LOCK, "zenml_run": run,
             "model_digest": hashlib.sha256(f"{name}{run}".encode()).hexdigest(), **tags,
         }  # fmt: skip

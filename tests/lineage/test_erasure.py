@@ -52,6 +52,11 @@ def world(tmp_path: Path) -> World:
     for path in (feature, feature.with_name("other.safetensors"), home.pictures / "golden" / "k.npz"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+    md5 = hashlib.md5(CELL, usedforsecurity=False).hexdigest()
+    for folder in (home.data_versions / ".dvc" / "cache", home.data_remote):
+        path = folder / "files" / "md5" / md5[:2] / md5[2:]
+        path.parent.mkdir(parents=True)
+        path.write_bytes(CELL)
     for name, table in (("with", cells()), ("none", manifest("xyz", "x")), ("unregistered", manifest("q", "q"))):
         _candidate(home.runs / f"candidate-{name}", table)
     (home.runs / "evaluate-1").mkdir()
@@ -66,6 +71,7 @@ def _candidate(folder: Path, table: pd.DataFrame) -> None:
     digests = {"manifest_digest": manifest_digest(table), "golden_digest": rows_digest(golden_part(table))}
     (folder / "package" / "spec.json").write_text(json.dumps(digests))
     (folder / "report.html").write_text(PAGE)
+    (folder / "report.json").write_text(json.dumps({"src": "data:image/jpeg;base64,AAAA"}))
 
 
 def _correct(world: World) -> None:
@@ -83,7 +89,7 @@ def eraser(world: World) -> Eraser:
         CellReader(Registry(world.home), open_index(world.home)),
         open_database(world.records),
         open_pictures(None, world.home.pictures),
-        world.project,
+        project=world.project,
     )
 
 
@@ -102,8 +108,9 @@ def test_an_erased_image_is_in_no_store_and_only_its_hash_in_the_ledger(world: W
     assert not (world.home.pictures / "golden" / "k.npz").exists()
     assert (world.home.features / "plan" / SHA[:2] / "other.safetensors").exists()
     pages = {path.parent.name: path.read_text() for path in world.home.runs.rglob("report.html")}
-    assert "base64" not in pages["candidate-with"] and "0.98" in pages["candidate-with"]
-    assert "base64" not in pages["candidate-unregistered"]
+    assert 'AAAA"' not in pages["candidate-with"] and "0.98" in pages["candidate-with"]
+    assert 'AAAA"' not in pages["candidate-unregistered"]
+    assert 'AAAA"' not in (world.home.runs / "candidate-with" / "report.json").read_text()
     assert pages["candidate-none"] == pages["evaluate-1"] == PAGE
     records = list(world.ledger.records(kind="erasure"))
     assert [record.subject for record in records] == [f"image:{SHA}"] * 2
@@ -136,7 +143,7 @@ def test_erasing_again_changes_nothing_and_says_so(world: World) -> None:
     assert len(list(world.ledger.records(kind="erasure"))) == 2
 
 
-STEPS = ("withdraw_image", "remove_features", "remove_golden_signatures", "blank_candidates")
+STEPS = ("remove_kept", "withdraw_image", "remove_features", "remove_golden_signatures", "blank_candidates")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -169,8 +169,10 @@ def registered(
     reference = package.parent / "reference"
     reference.mkdir(exist_ok=True)
     (reference / "reference.json").write_text("{}")
-    evidence = Evidence({}, {}, [], documents, tags_of(package))
-    return register(home, name, package, reference, encode_png(pictures(1, 5)[0]), evidence, "a test")
+    evidence = Evidence({}, {}, [], documents, {}, tags_of(package))
+    return register(
+        home, name, package, reference, encode_png(pictures(1, 5)[0]), evidence, lambda _tracked, _registered: None
+    )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def test_a_promotion_is_told_with_a_signature(laboratory: Laboratory, received: 
     made = webhooks.set_up_webhook(laboratory.home, "team", address, SECRET, webhooks.EVENTS)
     assert webhooks.list_webhooks(laboratory.home) == [made]
     version = laboratory.register().version
+    webhooks.tell_version_created(laboratory.home, NAME, version, "models:/m-1", "run", {"requester": "user:anna"})
     laboratory.approve(version)
     laboratory.promote(version)
     told = []
@@ -72,6 +73,8 @@ def test_a_promotion_is_told_with_a_signature(laboratory: Laboratory, received: 
         assert headers["X-MLflow-Signature"] == _signature(headers, body)
         told.append(json.loads(body))
     assert told[-1]["data"] == {"name": NAME, "alias": CHAMPION, "version": version}
+    created = [one["data"] for one in told if one["entity"] == "model_version"]
+    assert [(one["version"], one["tags"]) for one in created] == [(version, {"requester": "user:anna"})]
     tags = {(one["data"]["key"], one["data"]["value"]) for one in told if one["entity"] == "model_version_tag"}
     assert ("approvals", "Ben (pathologist), Carla (engineer)") in tags
 

@@ -155,7 +155,10 @@ def test_an_attempt_that_was_given_up_has_no_say(tmp_path: Path) -> None:
     ((slow, _),) = firings.take(HERE, clock())
     (given_up,) = firings.reap(clock.on(seconds=61))
     assert given_up.state == "waiting" and given_up.failures == 1
-    begun = _begun(firings, clock)
+    ((second, _),) = firings.take(HERE, clock())
+    assert firings.begin(slow.id, slow.token or "", HERE, "log", clock()) is None, "the second is being started"
+    begun = firings.begin(second.id, second.token or "", HERE, "log", clock())
+    assert begun is not None
     assert firings.begin(slow.id, slow.token or "", HERE, "log", clock()) is None
     assert not firings.beat(slow.id, slow.token or "", clock())
     assert not firings.hold_job(slow.id, slow.token or "", HERE)
