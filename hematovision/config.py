@@ -22,6 +22,7 @@ from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.scheduling.settings import SchedulingSettings
+from hematovision.serving.settings import ServingSettings
 
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
@@ -129,6 +130,7 @@ class RunConfig(_Section):
     registry: RegistrySettings
     promotion: PromotionSettings
     records: RecordsSettings
+    serving: ServingSettings
     lineage: LineageSettings
     feedback: FeedbackSettings
     improvement: ImprovementSettings

@@ -10,6 +10,7 @@ from hematovision.cli.data_application import data_app
 from hematovision.cli.feedback_commands import feedback_app
 from hematovision.cli.promotion_commands import add_promotion
 from hematovision.cli.schedule_application import schedule_app
+from hematovision.cli.service_commands import add_service_commands
 
 app = typer.Typer(
     name="hematovision",
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for _sub_app in (data_app, feedback_app, reviewers_app, audit_app, schedule_app):
     app.add_typer(_sub_app)
+add_service_commands(app)
 
 Data = Annotated[
     str | None,

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from hematovision.feedback.records import Prediction, instant
+from hematovision.feedback.records import Prediction, Shadow, instant
 from hematovision.feedback.tables import predictions
 from hematovision.feedback.urgency import urgency
 
@@ -22,6 +22,15 @@ def insert_predictions(connection: Connection, kept: Sequence[tuple[Prediction, 
     if rows:
         connection.execute(insert(predictions), list(rows.values()))
     return len(rows)
+
+
+def add_shadow(connection: Connection, prediction_id: str, shadow: Shadow) -> None:
+    """Lay what a challenger said beside a kept prediction; nothing happens where there is none."""
+    found = find_prediction(connection, prediction_id)
+    if found is not None:
+        row = _row(found[0].model_copy(update={"shadow": shadow}), found[1])
+        changed = {name: row[name] for name in ("disagreement", "priority")} | {"shadow": shadow.model_dump()}
+        connection.execute(update(predictions).where(predictions.c.id == prediction_id).values(changed))
 
 
 def find_prediction(connection: Connection, prediction_id: str) -> tuple[Prediction, bool] | None:

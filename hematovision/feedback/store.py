@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,7 +19,18 @@ from hematovision.feedback import tables
 from hematovision.feedback.adjudication import person, refuse_voter
 from hematovision.feedback.admission import GoldenGuard
 from hematovision.feedback.pictures import PictureStore, open_pictures
-from hematovision.feedback.records import Correction, Event, Item, Prediction, State, Verdict, instant, new_id, now
+from hematovision.feedback.records import (
+    Correction,
+    Event,
+    Item,
+    Prediction,
+    Shadow,
+    State,
+    Verdict,
+    instant,
+    new_id,
+    now,
+)
 from hematovision.feedback.review import Waiting, queue
 from hematovision.feedback.screening import Screen, flood_siblings
 from hematovision.feedback.settings import FeedbackSettings
@@ -89,6 +100,12 @@ class FeedbackStore:
         except UnreadableImage:  # it was withdrawn and erased
             return False
         return True
+
+    def keep_shadows(self, given: Mapping[str, Shadow]) -> None:
+        """Lay what a challenger said beside kept predictions, by their ids, in one transaction."""
+        with writing(self.engine) as connection:
+            for prediction_id, shadow in given.items():
+                kept.add_shadow(connection, prediction_id, shadow)
 
     def prediction(self, prediction_id: str) -> Prediction | None:
         """A kept prediction, or None."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hematovision.data.decoding import decode
+from hematovision.data.decoding import Pixels, decode
 from hematovision.data.quality import measure
 from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
@@ -18,6 +18,7 @@ from hematovision.monitoring.strangeness import Familiar
 from hematovision.registry.package import FAMILIAR, NETWORK, ModelSpecification, verify_package
 
 Progress = Callable[[int, int], None]
+_NO_STATISTICS = pd.DataFrame()
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,21 @@ class Answers:
         """(N,) True where a picture is unlike anything the model was trained on."""
         return np.asarray(self.strangeness > 1)
 
+    def only(self, row: int) -> "Answers":
+        """The answer to one picture, without statistics."""
+        part = slice(row, row + 1)
+        return Answers(
+            positions=np.zeros(1, dtype=int),
+            logits=self.logits[part],
+            probabilities=self.probabilities[part],
+            embedding=self.embedding[part],
+            sets=self.sets[part],
+            uncompleted=self.uncompleted[part],
+            strangeness=self.strangeness[part],
+            statistics=_NO_STATISTICS,
+            errors={},
+        )
+
 
 class Predictor:
     """A verified model compiled for this machine's CPU in single precision."""
@@ -68,6 +84,29 @@ class Predictor:
         specification = verify_package(folder)
         network = compile_onnx(folder / NETWORK, precision="f32")
         return cls(specification, network, Familiar.load(folder / FAMILIAR))
+
+    def pixels(self, data: bytes, *, max_pixels: int | None = None) -> tuple[Pixels, int]:
+        """An encoded picture as the network takes it, S×S×3 uint8, and how many pixels it had before.
+
+        Args:
+            max_pixels: a limit besides the model's own.
+
+        Raises:
+            UnreadableImage: see `decode`.
+        """
+        spec = self.specification
+        limit = spec.max_pixels if max_pixels is None else min(spec.max_pixels, max_pixels)
+        image = decode(data, max_pixels=limit, min_side=spec.min_side)
+        return resize(image, spec.image_size), image.shape[0] * image.shape[1]
+
+    def answer_pixels(self, pixels: Pixels) -> Answers:
+        """Answers to pictures (N, S, S, 3), N ≥ 1, as `pixels` gives them; without statistics."""
+        logits, embedding = self._through(pixels)
+        return self._judged(np.arange(len(pixels)), logits, embedding, _NO_STATISTICS, {})
+
+    def _through(self, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
+        outputs = self._network(normalise(pixels, self.specification.mean, self.specification.deviation))
+        return np.array(outputs[0]), np.array(outputs[1])
 
     def _read(
         self, pictures: Sequence[Callable[[], bytes]]
@@ -100,9 +139,9 @@ class Predictor:
             errors |= {start + position: reason for position, reason in failed.items()}
             measures += measured
             if len(pixels):
-                outputs = self._network(normalise(pixels, self.specification.mean, self.specification.deviation))
-                logits.append(np.array(outputs[0]))
-                embedding.append(np.array(outputs[1]))
+                found_logits, found_embedding = self._through(pixels)
+                logits.append(found_logits)
+                embedding.append(found_embedding)
             if progress:
                 progress(min(start + batch_size, len(pictures)), len(pictures))
         return self._judged(

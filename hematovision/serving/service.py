@@ -1,0 +1,88 @@
+"""What the routes work with, and whom they work for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from hematovision.feedback.store import FeedbackStore
+from hematovision.home import Home
+from hematovision.serving.access import Doorkeeper, Key, Role
+from hematovision.serving.answering import Answering
+from hematovision.serving.engine import Engine
+from hematovision.serving.explanations import Explainers
+from hematovision.serving.limits import Admission
+from hematovision.serving.metrics import Metrics
+from hematovision.serving.problems import Refused
+from hematovision.serving.settings import ServingSettings
+
+_BEARER = HTTPBearer(auto_error=False, description="A key from `hematovision keys add`.")
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+class Service:
+    """What the routes work with."""
+
+    def __init__(
+        self,
+        home: Home,
+        settings: ServingSettings,
+        engine: Engine,
+        store: FeedbackStore,
+        doorkeeper: Doorkeeper,
+        metrics: Metrics,
+    ) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.store = store
+        self.doorkeeper = doorkeeper
+        self.metrics = metrics
+        self.admission = Admission(settings.limits, metrics)
+        self.answering = Answering(settings, engine, store, metrics)
+        self.explainers = Explainers(home, lambda: engine.current)
+        self.drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
+        self.records = ThreadPoolExecutor(4, thread_name_prefix="records")
+        self.drawings_waiting = 0
+
+    async def close(self) -> None:
+        """Let what has begun finish."""
+        await self.answering.close()
+        self.drawing.shutdown()
+        self.records.shutdown()
+
+
+def service_of(request: Request) -> Service:
+    """The service behind a request."""
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
+
+
+def allowed(role: Role) -> Callable[..., Awaitable[Key]]:
+    """A dependency: the key of the request, if its role includes `role`; else 401 or 403. Comes before any body."""
+
+    async def key(
+        service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+    ) -> Key:
+        if credentials is None:
+            raise Refused(401, "A key is needed: Authorization: Bearer KEY.", headers=_CHALLENGE)
+        known = await _recognise(service, credentials.credentials)
+        if known is None:
+            raise Refused(401, "This key is unknown or revoked.", headers=_CHALLENGE)
+        if not known.may(role):
+            raise Refused(403, f"A key of the role {role!r} is needed; this one has {known.role!r}.")
+        return known
+
+    return key
+
+
+async def _recognise(service: Service, text: str) -> Key | None:
+    if service.doorkeeper.stale:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(service.records, service.doorkeeper.recognise, text)
+    return service.doorkeeper.recognise(text)
