@@ -15,10 +15,10 @@ def relearn(config: RunConfig, material: Material) -> Learnt:
     """Known and new cells to a model that goes on from the champion."""
     pinned = pin_material(material)
     cells, quarantine, leakage, version = ingest(pinned, config.reading, config.duplicates)
-    validation, _ = validate(cells, config.validation, "cells")
+    validation, _ = validate(cells, version, config.validation, config.records, "cells")
     gate_data(validation, leakage, "refuse")
     manifest, left_out = add_cells(cells, quarantine, material, config)
-    validation, _ = validate(manifest, config.validation, "splits")
+    validation, _ = validate(manifest, version, config.validation, config.records, "splits")
     gate_data(validation, leakage, "refuse")
     features = extract_features(manifest, config.learning, config.reading, config.seed)
     outcomes = retrain_fold.map(
@@ -30,7 +30,16 @@ def relearn(config: RunConfig, material: Material) -> Learnt:
         seed=unmapped(config.seed),
     )
     package, curves = retrain_model(
-        manifest, outcomes, features, material, version, config.learning, config.reading, config.trust, config.seed
+        manifest,
+        outcomes,
+        features,
+        material,
+        version,
+        config.learning,
+        config.reading,
+        config.trust,
+        config.records,
+        config.seed,
     )
     golden = material.golden_folder
     return Learnt(manifest, left_out, validation, golden, version, features, outcomes, package, curves)

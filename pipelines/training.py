@@ -66,6 +66,7 @@ def learn(config: RunConfig, path: str, embedded: bool) -> Learnt:
         config.learning,
         config.reading,
         config.trust,
+        config.records,
         config.seed,
     )
     return Learnt(manifest, quarantine, validation, golden_folder, version, features, outcomes, package, curves)
@@ -75,7 +76,9 @@ def evaluate_learnt(learnt: Learnt, config: RunConfig) -> Made:
     """A trained model to an evaluated one with its report."""
     manifest, outcomes, package = learnt.manifest, learnt.outcomes, learnt.package
     folds = summarise_folds(manifest, outcomes, config.evaluation, config.trust, config.seed)
-    golden, probabilities = evaluate_model(manifest, package, learnt.golden_folder, config.evaluation, config.seed)
+    golden, probabilities = evaluate_model(
+        manifest, package, learnt.golden_folder, config.evaluation, config.records, config.seed
+    )
     errors = find_weak_slices(manifest, outcomes, probabilities, config.evaluation)
     robustness = spoil_pictures(manifest, package, config.robustness, config.evaluation, config.seed)
     reference = build_reference(manifest, outcomes, learnt.features, package, config.monitoring, config.seed)
