@@ -67,6 +67,8 @@ def test_corrections_become_a_challenger_that_knows_the_new_scanner(
     trained: dict[str, Any], hematovision: Command, eager: Path, tmp_path: Path
 ) -> None:
     before = trained["model"]
+    judged = hematovision("gate", "--model", before["uri"], config=eager)
+    assert judged.code == 0, judged.document
     promoted = hematovision("promote", f"{before['name']}/{before['version']}", config=eager)
     assert promoted.code == 0, promoted.errors
     other = tmp_path / "scanner-d"
