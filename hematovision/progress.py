@@ -4,27 +4,28 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.progress import Progress as Display
+    from rich.progress import TaskID
+
+Progress = Callable[[int, int], None]
+"""Told of work under way: (done, total)."""
 
 _lock = threading.Lock()
-_shared: Progress | None = None
+_shared: "Display | None" = None
 _users = 0
-_tasks: dict[str, TaskID] = {}
+_tasks: "dict[str, TaskID]" = {}
 
 
-def _new_display() -> Progress:
+def _new_display() -> "Display":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Display
+
     console = Console(file=sys.__stderr__)
-    return Progress(
+    return Display(
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -37,7 +38,7 @@ def _new_display() -> Progress:
 
 
 @contextmanager
-def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(description: str) -> Iterator[Progress]:
     """A bar for one piece of work; yields `report(done, total)`. Silent where standard error is no terminal."""
     global _shared, _users
     with _lock:

@@ -22,7 +22,7 @@ from hematovision.improvement.gathering import Material
 from hematovision.improvement.measuring import NewCells, compare_on_new
 from hematovision.improvement.report import change_report
 from hematovision.learning import folds
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings

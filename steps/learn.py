@@ -16,7 +16,7 @@ from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
 from hematovision.home import locate_home
 from hematovision.learning import folds
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.settings import LearningSettings

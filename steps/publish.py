@@ -16,7 +16,7 @@ from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.robustness import Robustness
 from hematovision.home import locate_home
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.learning.folds import FoldOutcome
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.progress import progress_bar

@@ -1,7 +1,7 @@
 """Which bytes a run stands on: checked against DVC where a .dvc file pins them, fingerprinted otherwise."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -11,8 +11,7 @@ from hematovision.data.synthetic.dataset import SyntheticPlan, is_synthetic, wri
 from hematovision.data.synthetic.scanner import load_scanners
 from hematovision.data.versioning import DataVersion, ensure_cached, verify_pinned
 from hematovision.errors import UsageError
-
-Progress = Callable[[int, int], None]
+from hematovision.progress import Progress
 
 
 class DataPin(BaseModel):

@@ -9,7 +9,7 @@ from hematovision.config import EvaluationSettings
 from hematovision.data.manifest import HELD_OUT
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.intervals import Interval
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.registry.assessment import evaluate_answers, known_groups
 from hematovision.registry.predictor import Predictor
 from hematovision.registry.scoring import score_rows

@@ -18,8 +18,8 @@ from hematovision.learning.export import export_onnx
 from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.inference import compile_for_throughput, import_openvino
 from hematovision.learning.preprocessing import resize, turn
+from hematovision.progress import Progress
 
-Progress = Callable[[int, int], None]
 LEAST_AGREEMENT = 0.95
 """Cosine of pooled features in bf16 with those in f32; MobileNetV2 on blood cells: 0.96 at least, median 0.994."""
 

@@ -8,28 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.nn import functional
 
 from hematovision.learning.checkpoints import Checkpoints, PhaseState
+from hematovision.learning.curves import Epoch
 from hematovision.learning.features import Views
 from hematovision.learning.settings import PhaseSettings
+from hematovision.progress import Progress
 
-Progress = Callable[[int, int], None]
 _ANSWER_BATCH = 64
-
-
-class Epoch(BaseModel):
-    """One row of the learning curves; losses are mean cross-entropies in nats."""
-
-    model_config = ConfigDict(frozen=True)
-
-    phase: str
-    epoch: int
-    training_loss: float
-    validation_loss: float
-    validation_accuracy: float
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,13 @@ from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
 from hematovision.learning.extraction import extract_features
 from hematovision.learning.features import FeatureCache, FeaturePlan
-from hematovision.learning.fitting import Part, Progress
+from hematovision.learning.fitting import Part
 from hematovision.learning.inference import check_precision
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.preprocessing import choose_side
 from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import Trained, WarmStart, predict_logits, train
+from hematovision.progress import Progress
 from hematovision.provenance import library_digest
 
 

@@ -13,10 +13,12 @@ from torch import nn
 
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.checkpoints import Checkpoints
+from hematovision.learning.curves import Epoch
 from hematovision.learning.features import Features, Views
-from hematovision.learning.fitting import Epoch, Fit, Part, Progress, average_logits, class_weights
+from hematovision.learning.fitting import Fit, Part, average_logits, class_weights
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import LearningSettings, PhaseSettings
+from hematovision.progress import Progress
 
 
 @dataclass

@@ -13,7 +13,7 @@ from hematovision.data.validation import ValidationRecord
 from hematovision.evaluation.comparison import Comparison, Latency, compare, compare_latency
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import Home
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.promotion.evidence import VALIDATION, Evidence, evidence_gates
 from hematovision.promotion.gates import Gate, champion_gates, floor_gates, plain_gate
 from hematovision.promotion.policy import PromotionPolicy

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.config import RunConfig
 from hematovision.data.store import ImageStore
 from hematovision.home import Home
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.promotion.judging import Measured, judge
 from hematovision.promotion.policy import policy_of
 from hematovision.promotion.verdict import Verdict, keep_verdict, read_verdict

@@ -13,7 +13,7 @@ from hematovision.data.manifest import DEVELOPMENT
 from hematovision.data.store import ImageStore
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.comparison import Answered
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.promotion.gates import Gate, plain_gate
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import ModelSpecification, package_digest

@@ -18,8 +18,8 @@ from hematovision.evaluation.cross_validation import CrossValidation, FoldPredic
 from hematovision.evaluation.metrics import Evaluation, evaluate
 from hematovision.evaluation.slices import Slices, slice_errors
 from hematovision.evaluation.trust import Trust, Trusted, assess_trust
-from hematovision.learning.fitting import Progress
 from hematovision.learning.folds import FoldOutcome, class_names, out_of_fold_logits
+from hematovision.progress import Progress
 from hematovision.registry.predictor import Answers, Predictor
 from hematovision.registry.scoring import score_rows
 

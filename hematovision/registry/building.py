@@ -12,11 +12,12 @@ from hematovision.data.manifest import DEVELOPMENT, manifest_digest
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_fitting import fit_served
 from hematovision.learning.backbones import load_backbone
-from hematovision.learning.fitting import Epoch, Progress
+from hematovision.learning.curves import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits, train_on
 from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import WarmStart
 from hematovision.monitoring.strangeness import fit_familiar, limit_for
+from hematovision.progress import Progress
 from hematovision.provenance import software_versions
 from hematovision.registry.package import ModelSpecification, write_package
 from hematovision.registry.reference import frozen_embeddings

@@ -19,7 +19,7 @@ from hematovision.evaluation.plots import LearningCurve
 from hematovision.evaluation.report import DrawnReport, draw_report
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
 from hematovision.evaluation.robustness import Robustness
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.provenance import git_commit
 from hematovision.registry.assessment import ErrorAnalysis, golden_truth
 from hematovision.registry.package import ModelSpecification, verify_package

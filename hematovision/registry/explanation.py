@@ -14,10 +14,10 @@ from hematovision.errors import HematoVisionError, UnreadableImage, UsageError
 from hematovision.evaluation.calibration import softmax
 from hematovision.evaluation.overlay import overlay
 from hematovision.learning.backbones import blank_backbone
-from hematovision.learning.fitting import Progress
 from hematovision.learning.heatmaps import heat_maps, last_spatial_block
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.preprocessing import normalise, resize
+from hematovision.progress import Progress
 from hematovision.registry.package import WEIGHTS, ModelSpecification, verify_package
 
 

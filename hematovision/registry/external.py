@@ -18,7 +18,7 @@ from hematovision.evaluation.report import render_report
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent
 from hematovision.evaluation.slices import Slices, slice_errors
 from hematovision.home import Home
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.provenance import software_versions
 from hematovision.registry.assessment import evaluate_answers
 from hematovision.registry.candidate_report import Loader

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.registry.webhooks import tell_alias_set, tell_version_created
 
 CHALLENGER = "challenger"

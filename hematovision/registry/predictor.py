@@ -15,9 +15,9 @@ from hematovision.evaluation.calibration import softmax
 from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.monitoring.strangeness import Familiar
+from hematovision.progress import Progress
 from hematovision.registry.package import FAMILIAR, NETWORK, ModelSpecification, verify_package
 
-Progress = Callable[[int, int], None]
 _NO_STATISTICS = pd.DataFrame()
 
 

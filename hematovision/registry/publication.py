@@ -20,7 +20,7 @@ from hematovision.evaluation.intervals import Interval
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.evaluation.report import DrawnReport, render_report
 from hematovision.home import CONFIGS, Home
-from hematovision.learning.fitting import Epoch
+from hematovision.learning.curves import Epoch
 from hematovision.provenance import git_commit, lock_digest, provenance
 from hematovision.registry.card_facts import gather_facts
 from hematovision.registry.mlflow_registry import Evidence, Registration, register

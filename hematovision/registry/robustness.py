@@ -23,9 +23,9 @@ from hematovision.evaluation.robustness import (
     untested,
 )
 from hematovision.home import Home
-from hematovision.learning.fitting import Progress
 from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize
+from hematovision.progress import Progress
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import NETWORK, verify_package
 from hematovision.registry.scoring import match_rows

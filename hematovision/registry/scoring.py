@@ -10,7 +10,7 @@ import pandas as pd
 from hematovision.data.labels import match_labels
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
-from hematovision.learning.fitting import Progress
+from hematovision.progress import Progress
 from hematovision.registry.predictor import Answers, Predictor
 
 

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.data.pictures import Picture
 from hematovision.errors import GateRefused
 from hematovision.home import Home
-from hematovision.learning.fitting import Progress
 from hematovision.monitoring.drift import DriftVerdict, detect_drift, most_unusual
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.report import Picture as Shown
 from hematovision.monitoring.report import write_report
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.progress import Progress
 from hematovision.registry.predictor import Answers, Predictor
 from hematovision.registry.reference import IMAGE_STATISTICS
 

@@ -11,11 +11,12 @@ from hematovision.config import load_config
 from hematovision.errors import HematoVisionError
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.features import Features
-from hematovision.learning.fitting import Part, Progress, class_weights, epochs_within_budget, layered
+from hematovision.learning.fitting import Part, class_weights, epochs_within_budget, layered
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.networks import CellNetwork, SeededDropout
 from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import Trained, WarmStart, predict_logits, train
+from hematovision.progress import Progress
 
 CELLS, CLASSES = 48, ["eosinophil", "lymphocyte", "monocyte"]
 

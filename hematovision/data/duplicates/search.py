@@ -1,6 +1,6 @@
 """Find the pairs of images that show the same cell, and the clusters they form."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,8 +16,7 @@ from hematovision.data.duplicates.candidates import (
 )
 from hematovision.data.duplicates.settings import DuplicateSettings
 from hematovision.data.duplicates.signature import Signature
-
-Progress = Callable[[int, int], None]
+from hematovision.progress import Progress
 
 
 @dataclass(frozen=True, order=True)
