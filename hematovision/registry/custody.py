@@ -9,7 +9,7 @@ from hematovision.home import Home
 from hematovision.ledger.agreement import RegistryFacts
 from hematovision.ledger.artifacts import inside, measure, package_files, tree_digest
 from hematovision.registry.mlflow_registry import fetch_model
-from hematovision.registry.versions import client_of
+from hematovision.registry.versions import client_of, use_store
 
 PAGE = 500
 
@@ -100,7 +100,7 @@ def _downloaded(home: Home, uri: str) -> Path:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(home.tracking_uri)
+    use_store(home)
     try:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except (MlflowException, OSError) as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from hematovision.errors import UsageError
 from hematovision.home import Home
+from hematovision.registry.versions import client_of
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 _MODEL = re.compile(rf"(?:models:/)?(?P<name>{_NAME})(?:/(?P<version>[0-9]{{1,18}})|@(?P<alias>{_NAME}))")
@@ -59,10 +60,8 @@ def data_of(home: Home, asked: str) -> str:
 def _client(home: Home) -> Any:
     import logging
 
-    import mlflow
-
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    return mlflow.MlflowClient(home.tracking_uri)
+    return client_of(home)
 
 
 def _natural(model: str) -> tuple[str, int]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
 from hematovision.learning.curves import Epoch
+from hematovision.registry.versions import use_store
 from hematovision.registry.webhooks import tell_alias_set, tell_version_created
 
 CHALLENGER = "challenger"
@@ -67,7 +68,7 @@ def tracking(home: Home, experiment: str) -> Iterator[Any]:
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(home.tracking_uri)
+    use_store(home)
     if mlflow.get_experiment_by_name(experiment) is None:
         local = home.tracking_uri.startswith("sqlite:")
         mlflow.create_experiment(experiment, artifact_location=home.artifacts.as_uri() if local else None)
@@ -163,7 +164,7 @@ def fetch_model(home: Home, uri: str) -> Path:
             )
         return folder
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(home.tracking_uri)
+    use_store(home)
     try:
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
     except MlflowException as error:

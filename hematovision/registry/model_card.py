@@ -14,6 +14,7 @@ from hematovision.home import Home
 from hematovision.registry.card_decisions import Standing, standing_of
 from hematovision.registry.card_facts import CardFacts
 from hematovision.registry.mlflow_registry import Registration
+from hematovision.registry.versions import client_of, use_store
 
 MARKDOWN, PAGE, FACTS = "model_card.md", "model_card.html", "model_card.json"
 FACTS_DIGEST = "model_card_digest"
@@ -86,9 +87,8 @@ def renew_card(home: Home, records: RecordsSettings, version: Any) -> ModelCard:
     Raises:
         UsageError: the version has no card. HematoVisionError: its facts were altered since it was registered.
     """
-    import mlflow
 
-    client = mlflow.MlflowClient(home.tracking_uri)
+    client = client_of(home)
     facts = read_facts(home, version)
     registered = Registration(
         name=version.name,
@@ -114,7 +114,7 @@ def read_facts(home: Home, version: Any) -> CardFacts:
     named, expected = f"{version.name}/{version.version}", version.tags.get(FACTS_DIGEST)
     if not expected:
         raise UsageError(f"{named} was registered before models had cards; train and register it again.")
-    mlflow.set_tracking_uri(home.tracking_uri)
+    use_store(home)
     try:
         document = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{FACTS}")
     except (MlflowException, OSError) as error:

@@ -26,6 +26,7 @@ from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.model_card import read_facts
 from hematovision.registry.package import DIGESTS, package_digest, verify_package
 from hematovision.registry.publication import CONFIG, CandidateSummary
+from hematovision.registry.versions import use_store
 
 _STATE = ("ZENML_", "MLFLOW_TRACKING", "MLFLOW_REGISTRY", "HEMATOVISION_")
 _LAST_LINES = 12
@@ -127,7 +128,7 @@ def _recorded_config(home: Home, version: Any) -> dict[str, Any]:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    mlflow.set_tracking_uri(home.tracking_uri)
+    use_store(home)
     try:
         config: dict[str, Any] = json.loads(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{CONFIG}"))
     except (MlflowException, OSError, ValueError) as error:

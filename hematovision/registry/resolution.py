@@ -10,6 +10,7 @@ from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import Home
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import package_digest
+from hematovision.registry.versions import client_of
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,10 @@ def resolve_version(home: Home, uri: str) -> KnownVersion:
         package = fetch_model(home, uri) / "artifacts" / "package"
         digest = package_digest(package) if (package / "digests.json").is_file() else "unknown"
         return KnownVersion("folder", digest[:12], None, uri)
-    import mlflow
     from mlflow.exceptions import MlflowException
 
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    client = mlflow.MlflowClient(tracking_uri=home.tracking_uri)
+    client = client_of(home)
     path = urlparse(uri).path.strip("/")
     try:
         if "@" in path:

@@ -39,6 +39,16 @@ def client_of(home: Home) -> Any:
     return MlflowClient(home.tracking_uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI") or home.tracking_uri)
 
 
+def use_store(home: Home) -> None:
+    """Point this process's MLflow at a home's store; the environment, which MLflow would change, stays as it was."""
+    import mlflow
+
+    named = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(home.tracking_uri)
+    if named is None:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 def aliased(home: Home, name: str, alias: str) -> str | None:
     """The version of a model that an alias names, or None."""
     from mlflow.exceptions import MlflowException

@@ -1,5 +1,6 @@
 """From corrections of another scanner to a challenger that goes on from the champion, by the command a user types."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hematovision.feedback.records import Correction
 from hematovision.home import locate_home
 from hematovision.improvement.gathering import feedback_of
 from hematovision.ledger import open_ledger
-from hematovision.registry.versions import find_version
+from hematovision.registry.versions import client_of, find_version
 from tests.e2e.conftest import SMALL, Command
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,14 @@ floors:
   recall: {value: 0.0, end: 0.0}
   set_coverage: {value: 0.5, end: 0.3}
   ece: {value: 1.0, end: 1.0}
+against_champion:
+  accuracy: {loss: 1.0, margin: null}
+  macro_f1: {loss: 1.0, margin: null}
+  recall: {loss: 1.0, margin: null}
+  set_coverage: {loss: 1.0, margin: null}
+  set_size: {loss: 8.0, margin: null}
+  ece: {loss: 1.0, margin: null}
+  latency: {ratio: null, rounds: 3}
 review: {approvals: 0, each_of: [], dirty_tree: allow}
 """
 
@@ -63,10 +72,18 @@ def _correct(folder: Path, config: Path, slides: range) -> None:
         assert item.state == "accepted", item.reason
 
 
+@pytest.fixture
+def before(trained: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The version of the small run, which is the challenger again afterwards, for whoever shares it."""
+    yield trained["model"]
+    client_of(locate_home()).set_registered_model_alias(
+        trained["model"]["name"], "challenger", trained["model"]["version"]
+    )
+
+
 def test_corrections_become_a_challenger_that_knows_the_new_scanner(
-    trained: dict[str, Any], hematovision: Command, eager: Path, tmp_path: Path
+    before: dict[str, Any], hematovision: Command, eager: Path, tmp_path: Path
 ) -> None:
-    before = trained["model"]
     judged = hematovision("gate", "--model", before["uri"], config=eager)
     assert judged.code == 0, judged.document
     promoted = hematovision("promote", f"{before['name']}/{before['version']}", config=eager)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from hematovision.config import load_config
 from hematovision.learning.augmentation import augment, view_generator
-from hematovision.learning.features import FeaturePlan, views_of
+from hematovision.learning.extraction import views_of
+from hematovision.learning.features import FeaturePlan
 from hematovision.learning.preprocessing import choose_side, normalise, resize
 from hematovision.learning.settings import AugmentationSettings
 
