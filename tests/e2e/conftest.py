@@ -23,6 +23,7 @@ learning:
     frozen: {epochs: 20}
     fine_tuning: {epochs: 8, batch_size: 16}
 evaluation: {resamples: 200}
+robustness: {cells: 8}
 monitoring: {resamples: 300}
 registry: {model_name: small}
 """
