@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from hematovision.errors import GateRefused
-from hematovision.home import PROJECT, locate_home
+from hematovision.home import locate_home
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def execute(pipeline: Any, *, refused: Callable[[FinishedRun], None] | None = No
         parameters: of the pipeline.
     """
     from zenml.client import Client
-    from zenml.utils.source_utils import set_custom_source_root
 
-    set_custom_source_root(str(PROJECT))
     name = f"{pipeline.name}-{uuid4().hex[:12]}"
     with _under_way():
         try:

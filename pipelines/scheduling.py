@@ -4,13 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hematovision.errors import HematoVisionError, UsageError
-from hematovision.home import PROJECT
 
 
 def _orchestrator(client: Any) -> Any:
-    from zenml.utils.source_utils import set_custom_source_root
-
-    set_custom_source_root(str(PROJECT))
     found = client.active_stack.orchestrator
     if not found.config.is_schedulable:
         raise UsageError(
