@@ -1,6 +1,6 @@
 """Data in: pinned, read, validated, gated, split, with a frozen golden set."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from zenml import pipeline
 
@@ -9,12 +9,19 @@ from steps.caching import LIBRARY_CACHE
 from steps.ingest import freeze, gate_data, ingest, pin_data, split, validate
 
 
-def prepare_cells(config: RunConfig, path: str, embedded: bool) -> tuple[Any, Any, Any, Any, Any, Any]:
-    """The front half of every pipeline that learns.
+class Prepared(NamedTuple):
+    """The artifacts of cells that are ready to be learnt from."""
 
-    Returns:
-        Manifest, quarantine, golden folder, data version, pin, validation: artifacts of the steps.
-    """
+    manifest: Any
+    quarantine: Any
+    golden_folder: Any
+    version: Any
+    pinned: Any
+    validation: Any
+
+
+def prepare_cells(config: RunConfig, path: str, embedded: bool) -> Prepared:
+    """The front half of every pipeline that learns."""
     pinned = pin_data(path, config.synthetic, embedded)
     cells, quarantine, leakage, version = ingest(pinned, config.reading, config.duplicates)
     validation, _ = validate(cells, version, config.validation, config.records, "cells")
@@ -23,7 +30,7 @@ def prepare_cells(config: RunConfig, path: str, embedded: bool) -> tuple[Any, An
     validation, _ = validate(manifest, version, config.validation, config.records, "splits")
     gate_data(validation, leakage, config.split.on_leakage)
     golden = freeze(manifest, version, config.split, config.seed)
-    return manifest, quarantine, golden, version, pinned, validation
+    return Prepared(manifest, quarantine, golden, version, pinned, validation)
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)

@@ -11,12 +11,12 @@ from steps.search import ask_trials, choose_cells, conclude_study, open_study, s
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def search_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
     """Ask a round of trials, score them side by side, tell the study; until it has all it is to have."""
-    manifest, _, golden, _, pinned, _ = prepare_cells(config, path, embedded)
-    cells, learning = choose_cells(manifest, golden, config)
+    prepared = prepare_cells(config, path, embedded)
+    cells, learning = choose_cells(prepared.manifest, prepared.golden_folder, config)
     study = open_study(cells, learning, config)
     while (asked := ask_trials(study, config)).load():
         outcomes = score_trial.map(
             trial=asked, cells=unmapped(cells), learning=unmapped(learning), config=unmapped(config)
         )
         tell_trials(study, outcomes, config)
-    conclude_study(study, cells, pinned, config)
+    conclude_study(study, cells, prepared.pinned, config)

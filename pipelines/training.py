@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 from zenml import pipeline, unmapped
 
 from hematovision.config import RunConfig
-from pipelines.ingestion import prepare_cells
+from hematovision.learning.kept_networks import Beginning
+from pipelines.ingestion import Prepared, prepare_cells
 from steps.assess import build_reference, evaluate_model, find_weak_slices, spoil_pictures, summarise_folds
 from steps.caching import LIBRARY_CACHE
 from steps.learn import extract_features, list_folds, train_fold, train_model
@@ -44,32 +45,43 @@ class Made(NamedTuple):
     validation: Any
 
 
-def learn(config: RunConfig, path: str, embedded: bool) -> Learnt:
-    """Cells to a trained model."""
-    manifest, quarantine, golden_folder, version, pinned, validation = prepare_cells(config, path, embedded)
-    features = extract_features(manifest, config.learning, config.reading, config.seed)
+def learn(config: RunConfig, cells: Prepared, beginning: Beginning | None = None) -> Learnt:
+    """Cells to a trained model, from the backbone's own weights or going on from what networks have learnt."""
+    features = extract_features(cells.manifest, config.learning, config.reading, config.seed)
     outcomes = train_fold.map(
         fold=list_folds(config.split.folds),
-        manifest=unmapped(manifest),
-        golden_folder=unmapped(golden_folder),
+        manifest=unmapped(cells.manifest),
+        golden_folder=unmapped(cells.golden_folder),
         features=unmapped(features),
         settings=unmapped(config.learning),
         seed=unmapped(config.seed),
+        beginning=unmapped(beginning),
     )
     package, curves = train_model(
-        manifest,
+        cells.manifest,
         outcomes,
         features,
-        golden_folder,
-        version,
-        pinned,
+        cells.golden_folder,
+        cells.version,
+        cells.pinned,
         config.learning,
         config.reading,
         config.trust,
         config.records,
         config.seed,
+        beginning,
     )
-    return Learnt(manifest, quarantine, validation, golden_folder, version, features, outcomes, package, curves)
+    return Learnt(
+        cells.manifest,
+        cells.quarantine,
+        cells.validation,
+        cells.golden_folder,
+        cells.version,
+        features,
+        outcomes,
+        package,
+        curves,
+    )
 
 
 def evaluate_learnt(learnt: Learnt, config: RunConfig) -> Made:
@@ -121,10 +133,10 @@ def register_and_judge(made: Made, config: RunConfig) -> None:
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def candidate_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
     """Everything but the registration."""
-    evaluate_learnt(learn(config, path, embedded), config)
+    evaluate_learnt(learn(config, prepare_cells(config, path, embedded)), config)
 
 
 @pipeline(dynamic=True, cache_policy=LIBRARY_CACHE)
 def training_pipeline(config: RunConfig, path: str, embedded: bool) -> None:
     """Validate, train a fold each, train the model, score it on the golden set, report, register, judge."""
-    register_and_judge(evaluate_learnt(learn(config, path, embedded), config), config)
+    register_and_judge(evaluate_learnt(learn(config, prepare_cells(config, path, embedded)), config), config)

@@ -18,7 +18,7 @@ from hematovision.home import locate_home
 from hematovision.learning import folds
 from hematovision.learning.curves import Epoch
 from hematovision.learning.folds import FeatureSet, FoldOutcome
-from hematovision.learning.kept_networks import NetworkStore
+from hematovision.learning.kept_networks import Beginning, NetworkStore
 from hematovision.learning.settings import LearningSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.building import Origin, build_model
@@ -63,10 +63,18 @@ def list_folds(count: int) -> Annotated[list[int], "folds"]:
 
 @step
 def train_fold(
-    fold: int, manifest: pd.DataFrame, golden_folder: str, features: FeatureSet, settings: LearningSettings, seed: int
+    fold: int,
+    manifest: pd.DataFrame,
+    golden_folder: str,
+    features: FeatureSet,
+    settings: LearningSettings,
+    seed: int,
+    beginning: Beginning | None = None,
 ) -> Annotated[FoldOutcome, "fold"]:
     """Train without one fold and answer for it; one thread a fold, so that company changes nothing."""
     assert_untouched(load_golden(Path(golden_folder)), manifest[manifest["fold"] >= 0])
+    home = locate_home()
+    networks = NetworkStore(home.networks)
     with one_per_core, progress_bar(f"Fold {fold + 1}") as progress:
         outcome = folds.run_fold(
             manifest,
@@ -75,8 +83,9 @@ def train_fold(
             settings,
             seed=seed,
             threads=1,
-            networks=NetworkStore(locate_home().networks),
-            checkpoints=locate_home().checkpoints,
+            start=beginning.of_fold(fold, networks) if beginning else None,
+            networks=networks,
+            checkpoints=home.checkpoints,
             progress=progress,
         )
     log_metadata({"fold": fold, "epochs": outcome.epochs, "seconds": outcome.seconds})
@@ -96,9 +105,10 @@ def train_model(
     trust: TrustSettings,
     records: RecordsSettings,
     seed: int,
+    beginning: Beginning | None = None,
 ) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
     """Train on all development cells and write the model package."""
-    folder = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package"
+    folder, home = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package", locate_home()
     golden = load_golden(Path(golden_folder))
     origin = Origin(version, golden, pinned.synthetic, reading.max_pixels, reading.min_side)
     with progress_bar("Final model") as progress:
@@ -112,10 +122,12 @@ def train_model(
             trust,
             seed=seed,
             threads=os.cpu_count() or 1,
-            checkpoints=locate_home().checkpoints,
+            start=beginning.of_model(NetworkStore(home.networks)) if beginning else None,
+            checkpoints=home.checkpoints,
             progress=progress,
         )
     run, cells = str(get_step_context().pipeline_run.id), int((manifest["fold"] >= 0).sum())
-    record_training(locate_home(), records.database, folder, golden, run=run, cells=cells)
+    continues = beginning.version if beginning else None
+    record_training(home, records.database, folder, golden, run=run, cells=cells, continues=continues)
     log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
     return folder, curves

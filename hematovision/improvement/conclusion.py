@@ -47,7 +47,7 @@ def conclude(
             "retrain": material.retrain,
             "champion": material.champion,
             "champion_digest": material.champion_digest,
-            "fresh": sorted(material.fresh),
+            "fresh": sorted(material.beginning.fresh),
             "sites": material.sites,
             "new_cells": new_cells.model_dump(),
         },
@@ -56,7 +56,7 @@ def conclude(
     return Improved(
         retrain=material.retrain,
         champion=material.champion,
-        accepted=len(material.fresh),
+        accepted=len(material.beginning.fresh),
         new_cells=new_cells,
         run=run,
         waits=_promoted(home, config, run.model.uri),

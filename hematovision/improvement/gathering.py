@@ -19,7 +19,7 @@ from hematovision.errors import GateRefused
 from hematovision.feedback.records import Item
 from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.home import Home
-from hematovision.learning.kept_networks import NetworkStore
+from hematovision.learning.kept_networks import Beginning, NetworkStore
 from hematovision.learning.networks import learnt_part
 from hematovision.ledger import open_ledger
 from hematovision.promotion.champion import champion
@@ -34,28 +34,29 @@ class Material(BaseModel):
 
     Attributes:
         retrain: names it; the same champion and the same cells give the same.
-        champion: `NAME/VERSION`. package: its local folder.
+        beginning: the champion and its folds, and which cells are new to them. package: the champion's local folder.
         folder: known and new cells as one source. known: the champion's manifest.
-        networks: digests of what the champion's folds had learnt, in order. learnt: of the champion's own network.
-        fresh: content hashes of the new cells. sites: how many of them by site.
+        sites: how many new cells by site.
         left_out: accepted cells that cannot be used, with the reason.
     """
 
     model_config = ConfigDict(frozen=True)
 
     retrain: str
-    champion: str
+    beginning: Beginning
     champion_digest: str
     package: str
     folder: str
     known: str
     golden_folder: str
-    networks: list[str]
-    learnt: str
-    fresh: list[str]
     sites: dict[str, int]
     left_out: list[dict[str, str]]
     synthetic: bool
+
+    @property
+    def champion(self) -> str:
+        """`NAME/VERSION`."""
+        return self.beginning.version
 
 
 class PutOff(BaseModel):
@@ -103,15 +104,17 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
     networks = NetworkStore(home.networks)
     return Material(
         retrain=retrain,
-        champion=base.label,
+        beginning=Beginning(
+            version=base.label,
+            model=networks.put(learnt_part(load_file(package / WEIGHTS))),
+            folds=fold_networks(base, networks),
+            fresh=[item.image for item in usable],
+        ),
         champion_digest=package_digest(package),
         package=str(package),
         folder=str(write_grown(known, _rows(usable), images, folder / "cells")),
         known=str(save_manifest(known, folder / "known.csv")),
         golden_folder=str(find_golden(home.golden, specification.golden_digest).folder),
-        networks=fold_networks(base, networks),
-        learnt=networks.put(learnt_part(load_file(package / WEIGHTS))),
-        fresh=[item.image for item in usable],
         sites=dict(Counter(item.site or "not stated" for item in usable)),
         left_out=left_out,
         synthetic=specification.synthetic,
@@ -133,7 +136,7 @@ def feedback_of(home: Home, config: RunConfig) -> FeedbackStore:
 def improved_config(config: RunConfig, material: Material) -> RunConfig:
     """The settings of a retrain: the champion's network and input, a second phase that goes on from it."""
     specification = verify_package(Path(material.package))
-    learning, improvement = config.learning, config.improvement
+    learning, improvement, folds = config.learning, config.improvement, len(material.beginning.folds)
     backbone = learning.backbone.model_copy(
         update={
             "name": specification.backbone,
@@ -146,7 +149,8 @@ def improved_config(config: RunConfig, material: Material) -> RunConfig:
     )
     training = learning.training.model_copy(update={"fine_tuning": phase})
     changed = {"orientations": specification.orientations, "backbone": backbone, "training": training}
-    return config.model_copy(update={"data": material.folder, "learning": learning.model_copy(update=changed)})
+    learning, split = learning.model_copy(update=changed), config.split.model_copy(update={"folds": folds})
+    return config.model_copy(update={"data": material.folder, "learning": learning, "split": split})
 
 
 def _known(base: RegisteredVersion) -> pd.DataFrame:

@@ -22,7 +22,7 @@ def change_report(
     settings: ImprovementSettings,
 ) -> str:
     """One self-contained HTML page."""
-    fresh = manifest[manifest["sha256"].isin(material.fresh)]
+    fresh = manifest[manifest["sha256"].isin(material.beginning.fresh)]
     known = len(manifest) - len(fresh)
     by_label = fresh.groupby(["label", "split"]).size().unstack(fill_value=0).to_dict("index")
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined

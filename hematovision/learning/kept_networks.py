@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from safetensors.torch import load, save
 
 from hematovision.data.store import ImageStore
 from hematovision.errors import HematoVisionError
+from hematovision.learning.training import WarmStart
 
 
 class NetworkStore:
@@ -32,3 +34,28 @@ class NetworkStore:
     def path(self, digest: str) -> Path:
         """Where it lies."""
         return self._bytes.path(digest)
+
+
+class Beginning(BaseModel):
+    """Where a retrain goes on from.
+
+    Attributes:
+        version: `NAME/VERSION` of the model that goes on.
+        model: digest of what its network had learnt. folds: of what the networks of its folds had, in order.
+        fresh: content hashes of the cells that none of them saw.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    model: str
+    folds: list[str]
+    fresh: list[str]
+
+    def of_model(self, networks: NetworkStore) -> WarmStart:
+        """Where the model begins."""
+        return WarmStart(networks.read(self.model), frozenset(self.fresh))
+
+    def of_fold(self, fold: int, networks: NetworkStore) -> WarmStart:
+        """Where a fold begins: at the network that never saw it."""
+        return WarmStart(networks.read(self.folds[fold]), frozenset(self.fresh))
