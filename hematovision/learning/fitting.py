@@ -59,6 +59,11 @@ def class_weights(targets: np.ndarray, classes: int, *, from_ratio: float) -> to
     return torch.tensor(weights, dtype=torch.float32)
 
 
+def weighted_offsets(weights: torch.Tensor | None) -> torch.Tensor | float:
+    """By how much training under class weights lifts each logit above that of the true posterior (Elkan 2001)."""
+    return 0.0 if weights is None else torch.where(weights > 0, weights, 1.0).log()
+
+
 def epochs_within_budget(phase: PhaseSettings, cells: int) -> int:
     """Epochs of a phase: its own number, fewer where the cells of one epoch are many, never under one."""
     return min(phase.epochs, max(1, phase.image_budget // max(1, cells)))

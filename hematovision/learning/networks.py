@@ -72,6 +72,11 @@ class CellNetwork(nn.Module):
         spread = flat.std(0)
         self.spread.copy_((spread + _LEAST_SPREAD * spread.mean()).clamp_min(torch.finfo(torch.float32).tiny))
 
+    def shift(self, offsets: torch.Tensor | float) -> None:
+        """Add a number, or (classes,), to the logits of every answer from now on."""
+        with torch.no_grad():
+            self.head.bias.add_(offsets)
+
     def learnt(self) -> dict[str, torch.Tensor]:
         """Everything but the frozen blocks, which are the backbone's own."""
         return learnt_part(self.state_dict())

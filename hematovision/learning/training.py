@@ -15,7 +15,7 @@ from hematovision.learning.backbones import Backbone
 from hematovision.learning.checkpoints import Checkpoints
 from hematovision.learning.curves import Epoch
 from hematovision.learning.features import Features, Views
-from hematovision.learning.fitting import Fit, Part, average_logits, class_weights
+from hematovision.learning.fitting import Fit, Part, average_logits, class_weights, weighted_offsets
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import LearningSettings, PhaseSettings
 from hematovision.progress import Progress
@@ -71,6 +71,7 @@ def train(
     network = CellNetwork(backbone, len(classes), settings.orientations, settings.training.dropout, generator)
     kept = Checkpoints(checkpoints) if checkpoints else None
     weights = class_weights(training.targets, len(classes), from_ratio=settings.training.class_weights_from_ratio)
+    lifted = weighted_offsets(weights)
     phases = _Phases(network, features, settings, weights, generator, kept)
     curves: list[Epoch] = []
     if start is None:
@@ -78,11 +79,14 @@ def train(
         curves += phases.frozen().run(training, validation, progress)
     else:
         network.recall(start.learnt)
+        network.shift(lifted)
     if settings.training.fine_tuning.epochs:
         if start is None:
             # Batch norms now follow the cells: to a head that knows the features of before, theirs are noise.
             network.renew_head(generator)
         curves += phases.fine_tuning().run(training, validation, progress)
+    # Weights helped to learn the rare classes; an answer is for cells as common as they are.
+    network.shift(-lifted)
     if kept:
         kept.clear()
     return Trained(network.eval(), curves)

@@ -162,6 +162,22 @@ def test_a_class_without_cells_has_no_weight() -> None:
     assert weighted[1] == 0
 
 
+def test_weights_help_to_learn_but_do_not_bend_the_answers(backbone: Backbone) -> None:
+    alike = Features(
+        np.zeros((CELLS, 2, 160, 2, 2), dtype=np.float16), np.zeros((CELLS, 2, backbone.width), dtype=np.float32)
+    )
+    targets = np.array([0, 0, 0, 0, 1, 2] * 8)
+    rows = np.arange(CELLS)
+    parts = Part(rows[:36], targets[:36]), Part(rows[36:], targets[36:])
+    chosen = settings(epochs=0)
+    first = train(alike, *parts, backbone, CLASSES, chosen, seed=1, threads=1)
+    logits = torch.from_numpy(predict_logits(first.network, alike, rows))
+    torch.testing.assert_close(logits.softmax(1).mean(0), torch.tensor([4 / 6, 1 / 6, 1 / 6]), atol=0.02, rtol=0)
+    resting, start = settings(epochs=1, learning_rate=1e-9), WarmStart(first.network.learnt(), frozenset())
+    gone_on = train(alike, *parts, backbone, CLASSES, resting, seed=1, threads=1, start=start)
+    torch.testing.assert_close(gone_on.network.head.bias, first.network.head.bias, atol=1e-5, rtol=0)
+
+
 def test_large_sets_get_fewer_epochs_but_never_none() -> None:
     phase = settings().training.frozen.model_copy(update={"epochs": 10, "image_budget": 1000})
     assert [epochs_within_budget(phase, cells) for cells in (50, 100, 400, 5000)] == [10, 10, 2, 1]
