@@ -9,7 +9,7 @@ from hematovision.learning.kept_networks import Beginning
 from pipelines.ingestion import Prepared, prepare_cells
 from steps.assess import build_reference, evaluate_model, find_weak_slices, spoil_pictures, summarise_folds
 from steps.caching import LIBRARY_CACHE
-from steps.learn import extract_features, list_folds, train_fold, train_model
+from steps.learn import extract_features, list_folds, package_model, train_fold, train_network
 from steps.publish import judge_model, register_model, write_report
 
 
@@ -48,6 +48,8 @@ class Made(NamedTuple):
 def learn(config: RunConfig, cells: Prepared, beginning: Beginning | None = None) -> Learnt:
     """Cells to a trained model, from the backbone's own weights or going on from what networks have learnt."""
     features = extract_features(cells.manifest, config.learning, config.reading, config.seed)
+    begun = (features, config.learning, config.seed, beginning)
+    network, curves = train_network.submit(cells.manifest, cells.golden_folder, *begun)
     outcomes = train_fold.map(
         fold=list_folds(config.split.folds),
         manifest=unmapped(cells.manifest),
@@ -57,18 +59,15 @@ def learn(config: RunConfig, cells: Prepared, beginning: Beginning | None = None
         seed=unmapped(config.seed),
         beginning=unmapped(beginning),
     )
-    package, curves = train_model(
+    package = package_model(
         cells.manifest,
+        network,
         outcomes,
         features,
         cells.golden_folder,
         cells.version,
         cells.pinned,
-        config.learning,
-        config.reading,
-        config.trust,
-        config.records,
-        config.seed,
+        config,
         beginning,
     )
     return Learnt(

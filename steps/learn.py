@@ -9,8 +9,9 @@ from typing import Annotated
 import pandas as pd
 from zenml import get_step_context, log_metadata, step
 
-from hematovision.config import ReadingSettings, RecordsSettings, TrustSettings
+from hematovision.config import ReadingSettings, RunConfig
 from hematovision.data.golden import assert_untouched, load_golden
+from hematovision.data.manifest import DEVELOPMENT
 from hematovision.data.pin import DataPin
 from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion
@@ -93,41 +94,62 @@ def train_fold(
 
 
 @step
-def train_model(
+def train_network(
     manifest: pd.DataFrame,
+    golden_folder: str,
+    features: FeatureSet,
+    settings: LearningSettings,
+    seed: int,
+    beginning: Beginning | None = None,
+) -> tuple[Annotated[str, "network"], Annotated[list[Epoch], "curves"]]:
+    """Train on all development cells, beside the folds; one thread, so that cores change nothing."""
+    assert_untouched(load_golden(Path(golden_folder)), manifest[manifest["split"] == DEVELOPMENT], manifest=manifest)
+    home = locate_home()
+    networks = NetworkStore(home.networks)
+    with one_per_core, progress_bar("Model") as progress:
+        network, curves = folds.run_all(
+            manifest,
+            features,
+            settings,
+            networks,
+            seed=seed,
+            threads=1,
+            start=beginning.of_model(networks) if beginning else None,
+            checkpoints=home.checkpoints,
+            progress=progress,
+        )
+    log_metadata({"network": network, "epochs": len(curves)})
+    return network, curves
+
+
+@step
+def package_model(
+    manifest: pd.DataFrame,
+    network: str,
     outcomes: list[FoldOutcome],
     features: FeatureSet,
     golden_folder: str,
     version: DataVersion,
     pinned: DataPin,
-    settings: LearningSettings,
-    reading: ReadingSettings,
-    trust: TrustSettings,
-    records: RecordsSettings,
-    seed: int,
+    config: RunConfig,
     beginning: Beginning | None = None,
-) -> tuple[Annotated[Path, "package"], Annotated[list[Epoch], "curves"]]:
-    """Train on all development cells and write the model package."""
+) -> Annotated[Path, "package"]:
+    """Calibrate the trained network on what the folds said, and write the model package."""
     folder, home = Path(tempfile.mkdtemp(prefix="hematovision-")) / "package", locate_home()
     golden = load_golden(Path(golden_folder))
-    origin = Origin(version, golden, pinned.synthetic, reading.max_pixels, reading.min_side)
-    with progress_bar("Final model") as progress:
-        curves = build_model(
-            folder,
-            manifest,
-            outcomes,
-            features,
-            origin,
-            settings,
-            trust,
-            seed=seed,
-            threads=os.cpu_count() or 1,
-            start=beginning.of_model(NetworkStore(home.networks)) if beginning else None,
-            checkpoints=home.checkpoints,
-            progress=progress,
-        )
+    build_model(
+        folder,
+        manifest,
+        NetworkStore(home.networks).read(network),
+        outcomes,
+        features,
+        Origin(version, golden, pinned.synthetic, config.reading.max_pixels, config.reading.min_side),
+        config.learning,
+        config.trust,
+        seed=config.seed,
+    )
     run, cells = str(get_step_context().pipeline_run.id), int((manifest["fold"] >= 0).sum())
     continues = beginning.version if beginning else None
-    record_training(home, records.database, folder, golden, run=run, cells=cells, continues=continues)
-    log_metadata({"model_digest": package_digest(folder), "epochs": len(curves)})
-    return folder, curves
+    record_training(home, config.records.database, folder, golden, run=run, cells=cells, continues=continues)
+    log_metadata({"model_digest": package_digest(folder)})
+    return folder

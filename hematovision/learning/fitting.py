@@ -106,7 +106,7 @@ class Fit:
     Attributes:
         module: holds every parameter that changes. blocks: its parts from the input to the logits.
         forward: a batch of `inputs` → logits.
-        weights: of the classes, or None. orientations: first views of a cell that an answer averages over.
+        weights: of the classes, or None.
     """
 
     name: str
@@ -115,7 +115,6 @@ class Fit:
     forward: Callable[[torch.Tensor], torch.Tensor]
     inputs: Views
     phase: PhaseSettings
-    orientations: int
     weights: torch.Tensor | None
     label_smoothing: float
     generator: torch.Generator
@@ -166,11 +165,11 @@ class Fit:
         return total / max(1, len(batches))
 
     def _validate(self, part: Part) -> tuple[float, float]:
-        """Loss and accuracy of the averaged weights."""
+        """Loss and accuracy of the averaged weights on cells as they lie: other turns cost more than they tell."""
         raw = copy.deepcopy(self.module.state_dict())
         self.module.load_state_dict(self._averaged())
         self.module.eval()
-        logits = torch.from_numpy(average_logits(self.forward, self.inputs, part.rows, self.orientations))
+        logits = torch.from_numpy(average_logits(self.forward, self.inputs, part.rows, 1))
         self.module.load_state_dict(raw)
         targets = torch.from_numpy(part.targets)
         loss = functional.cross_entropy(logits, targets, weight=self.weights)

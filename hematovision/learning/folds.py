@@ -17,6 +17,7 @@ from hematovision.data.splits import validation_split
 from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
+from hematovision.learning.curves import Epoch
 from hematovision.learning.extraction import extract_features
 from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.fitting import Part
@@ -231,6 +232,33 @@ def run_fold(
         logits=logits.astype(float).tolist(),
         network=networks.put(trained.network.learnt()) if networks else "",
     )
+
+
+def run_all(
+    manifest: pd.DataFrame,
+    features: FeatureSet,
+    settings: LearningSettings,
+    networks: NetworkStore,
+    *,
+    seed: int,
+    threads: int,
+    start: WarmStart | None = None,
+    checkpoints: Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[str, list[Epoch]]:
+    """Train on every development cell; gives the digest under which `networks` keeps the network, and its curves."""
+    trained = train_on(
+        manifest[manifest["split"] == DEVELOPMENT],
+        features,
+        class_names(manifest),
+        settings,
+        seed=seed,
+        threads=threads,
+        start=start,
+        checkpoints=checkpoints,
+        progress=progress,
+    )
+    return networks.put(trained.network.learnt()), trained.curves
 
 
 def out_of_fold_logits(

@@ -59,7 +59,7 @@ def train(
     """Train a network; the same arguments give the same weights, bit for bit, on one machine.
 
     Args:
-        features: of all cells; `training` and `validation` pick rows. Validation sees a cell's orientations only.
+        features: of all cells; `training` and `validation` pick rows. Validation sees a cell as it lies.
         seed: of the generator for initial weights, order, views and dropout.
         threads: torch threads; part of what fixes the result.
         start: goes on from there, with the second phase alone; `training` says which rows are fresh.
@@ -131,7 +131,6 @@ class _Phases:
             forward,
             inputs,
             phase,
-            self.settings.orientations,
             self.weights,
             self.settings.training.label_smoothing,
             self.generator,

@@ -1,23 +1,22 @@
-"""The model itself: trained on all development cells, calibrated on what folds said of cells they had not seen."""
+"""The model itself: what was learnt from all development cells, calibrated on what folds said of unseen ones."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from hematovision.config import TrustSettings
-from hematovision.data.golden import GoldenSet, assert_untouched
-from hematovision.data.manifest import DEVELOPMENT, manifest_digest
+from hematovision.data.golden import GoldenSet
+from hematovision.data.manifest import manifest_digest
 from hematovision.data.versioning import DataVersion
 from hematovision.evaluation.cross_fitting import fit_served
 from hematovision.learning.backbones import load_backbone
-from hematovision.learning.curves import Epoch
-from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits, train_on
+from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits
+from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import LearningSettings
-from hematovision.learning.training import WarmStart
 from hematovision.monitoring.strangeness import fit_familiar, limit_for
-from hematovision.progress import Progress
 from hematovision.provenance import software_versions
 from hematovision.registry.package import ModelSpecification, write_package
 from hematovision.registry.reference import frozen_embeddings
@@ -41,6 +40,7 @@ class Origin:
 def build_model(
     folder: Path,
     manifest: pd.DataFrame,
+    learnt: Mapping[str, torch.Tensor],
     outcomes: Sequence[FoldOutcome],
     features: FeatureSet,
     origin: Origin,
@@ -48,33 +48,13 @@ def build_model(
     trust: TrustSettings,
     *,
     seed: int,
-    threads: int,
-    start: WarmStart | None = None,
-    checkpoints: Path | None = None,
-    progress: Progress | None = None,
-) -> list[Epoch]:
-    """Train on every development cell and write the model package to a folder.
+) -> None:
+    """Write the package of what a network has learnt from every development cell to a folder.
 
     Temperature and prediction sets come from the folds' held-out logits: cells that neither the networks that gave
     them nor the golden set know. What is familiar comes from frozen blocks, which no training changes.
-
-    Returns:
-        The learning curves.
     """
-    development = manifest[manifest["split"] == DEVELOPMENT]
-    assert_untouched(origin.golden, development, manifest=manifest)
     classes = class_names(manifest)
-    trained = train_on(
-        development,
-        features,
-        classes,
-        settings,
-        seed=seed,
-        threads=threads,
-        start=start,
-        checkpoints=checkpoints,
-        progress=progress,
-    )
     rows, truth, logits = out_of_fold_logits(manifest, outcomes)
     temperature, sets = fit_served(logits, truth, confidence=trust.confidence)
     embeddings, labels = frozen_embeddings(features, list(rows["sha256"])), list(rows["label"])
@@ -100,5 +80,6 @@ def build_model(
         synthetic=origin.synthetic,
         software=software_versions(),
     )
-    write_package(folder, trained.network, specification, fit_familiar(embeddings, labels))
-    return trained.curves
+    network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator())
+    network.recall(learnt)
+    write_package(folder, network.eval(), specification, fit_familiar(embeddings, labels))

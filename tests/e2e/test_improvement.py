@@ -15,19 +15,13 @@ from hematovision.home import locate_home
 from hematovision.improvement.gathering import feedback_of
 from hematovision.ledger import open_ledger
 from hematovision.registry.versions import client_of, find_version
-from tests.e2e.conftest import SMALL, Command
+from tests.e2e.conftest import LENIENT_FLOORS, SMALL, Command
 
 pytestmark = pytest.mark.slow
 
-POLICY = """
-floors:
-  golden_cells: 10
-  cells_per_class: 1
-  accuracy: {value: 0.2, end: 0.1}
-  macro_f1: {value: 0.2, end: 0.05}
-  recall: {value: 0.0, end: 0.0}
-  set_coverage: {value: 0.5, end: 0.3}
-  ece: {value: 1.0, end: 1.0}
+POLICY = (
+    LENIENT_FLOORS
+    + """
 against_champion:
   accuracy: {loss: 1.0, margin: null}
   macro_f1: {loss: 1.0, margin: null}
@@ -38,6 +32,7 @@ against_champion:
   latency: {ratio: null, rounds: 3}
 review: {approvals: 0, each_of: [], dirty_tree: allow}
 """
+)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ class Told:
 
     def steps(self, run_id: str) -> Mapping[str, str]:
         """Two steps."""
-        return {"ingest": "completed", "train_model": "completed"}
+        return {"ingest": "completed", "train_network": "completed"}
 
 
 @dataclass
