@@ -16,6 +16,7 @@ QUIET = {
     "AUTO_OPEN_DASHBOARD": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # nine worker processes for judging language models
     "GX_ANALYTICS_ENABLED": "false",
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "1",
