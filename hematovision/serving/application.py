@@ -12,6 +12,7 @@ from hematovision.feedback.store import FeedbackStore
 from hematovision.home import Home
 from hematovision.serving.access import Doorkeeper
 from hematovision.serving.engine import Engine
+from hematovision.serving.laboratory import install_page
 from hematovision.serving.metrics import Metrics
 from hematovision.serving.problems import install_problems
 from hematovision.serving.review_routes import review_routes
@@ -44,6 +45,7 @@ def create_app(
     app.state.service = Service(home, settings, engine, store, doorkeeper, metrics)
     for router in (routes, review_routes, status_routes):
         app.include_router(router)
+    install_page(app)
     install_problems(app)
     app.add_middleware(Watched, metrics=metrics)
     return app

@@ -49,7 +49,7 @@ def test_the_status_counts_what_was_answered(service: Running) -> None:
     assert all(sum(one["classes"].values()) == one["n"] for one in after["answers"])
     assert blues(days) == blues(after) and len(days["answers"][-1]["start"]) == len("2026-11-22")
     assert days["model"]["data_version"] == "first" and days["shadow"] == "hematovision/2"
-    assert days["drift"] == [] and set(days["feedback"]) > {"pending", "quarantined"}
+    assert set(days["feedback"]) > {"pending", "quarantined"}
 
 
 def test_the_status_keeps_to_its_limits(service: Running) -> None:
