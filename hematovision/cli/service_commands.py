@@ -46,7 +46,7 @@ def serve(
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose it is, or what for: it stands beside answers.")],
     role: Annotated[
-        Literal["predict", "review", "admin"], typer.Option(help="Each may what the ones before it may.")
+        Literal["predict", "review", "senior", "admin"], typer.Option(help="Each may what the ones before it may.")
     ] = "predict",
     config: Config = None,
     json: AsJson = False,

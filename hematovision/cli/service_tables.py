@@ -9,7 +9,7 @@ def show_service(console: Any, document: Any) -> None:
     if document["shadow"]:
         console.print(f"{document['shadow']} answers in its shadow", highlight=False)
     if not document["keys"]:
-        console.print("Nobody has a key yet: hematovision keys add NAME --role predict|review|admin", highlight=False)
+        console.print("Nobody has a key yet: `hematovision keys add NAME --role ROLE` makes one", highlight=False)
     console.print("Not a medical device: the final word is a person's. Ctrl-C stops.", style="dim")
 
 

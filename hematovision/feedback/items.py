@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
+from hematovision.errors import GateRefused
 from hematovision.feedback.adjudication import Circumstances, Vote, person, standing
 from hematovision.feedback.records import OPEN, Action, Event, Item, State, Verdict, now
 from hematovision.feedback.settings import AdjudicationSettings
@@ -77,6 +78,22 @@ def vote(
     return changed
 
 
+def take_back(connection: Connection, item: Item) -> Item:
+    """Let the person who made an open item unsay it, as long as nobody has voted on it; the history keeps both.
+
+    Raises:
+        GateRefused: it is decided, or somebody has voted.
+    """
+    lines = history_of(connection, item.id)
+    if item.state == "rejected" and (lines[-1].action, lines[-1].by) == ("superseded", item.by):
+        return item
+    if item.state not in OPEN:
+        raise GateRefused(f"This correction is {item.state} already; what was decided stays decided.")
+    if any(line.action == "voted" for line in lines):
+        raise GateRefused("Somebody has voted on this correction: correct the cell again instead of taking it back.")
+    return _supersede(connection, item, f"{item.by} took it back", item.by, item.role)
+
+
 def settle(
     connection: Connection,
     item: Item,
@@ -132,9 +149,9 @@ def _withdraw_earlier(connection: Connection, item: Item) -> None:
             _supersede(connection, other, f"{item.by} corrected it again: {item.label} ({item.id})", item.by, item.role)
 
 
-def _supersede(connection: Connection, item: Item, reason: str, by: str, role: str | None) -> None:
+def _supersede(connection: Connection, item: Item, reason: str, by: str, role: str | None) -> Item:
     _add_event(connection, item, "superseded", by, role, state="rejected", reason=reason)
-    _put_state(connection, item, "rejected", reason)
+    return _put_state(connection, item, "rejected", reason)
 
 
 def _add_event(

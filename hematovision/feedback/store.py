@@ -34,7 +34,7 @@ from hematovision.feedback.records import (
 from hematovision.feedback.review import Waiting, queue
 from hematovision.feedback.screening import Screen, flood_siblings
 from hematovision.feedback.settings import FeedbackSettings
-from hematovision.feedback.statistics import counts
+from hematovision.feedback.statistics import Interval, Period, answers_over_time, counts
 from hematovision.feedback.telling import Teller
 from hematovision.home import Home
 from hematovision.ledger import Ledger, open_ledger
@@ -67,6 +67,7 @@ class FeedbackStore:
         self.pictures = pictures
         self.guard = guard
         self.settings = settings
+        self.ledger = ledger
         tables.prepare(engine)
         self._screen = Screen(settings.suspicion)
         self._teller = Teller(engine, ledger)
@@ -182,6 +183,20 @@ class FeedbackStore:
         self._teller.catch_up()
         return item
 
+    def take_back(self, item_id: str, by: str) -> Item | None:
+        """Unsay one's own correction before anybody has voted on it; None where this person made no such item.
+
+        Raises:
+            GateRefused: it is decided, or somebody has voted.
+        """
+        with writing(self.engine) as connection:
+            item = rows.find_item(connection, item_id)
+            if item is None or person(item.by) != person(by):
+                return None
+            item = rows.take_back(connection, item)
+        self._teller.catch_up()
+        return item
+
     def item(self, item_id: str) -> Item | None:
         """An item, or None."""
         with self.engine.connect() as connection:
@@ -211,6 +226,11 @@ class FeedbackStore:
         """Counts: predictions, items by state, accepted ones by class, and how often the model was right of those."""
         with self.engine.connect() as connection:
             return counts(connection)
+
+    def answers_over_time(self, *, since: str | datetime, period: Period) -> list[Interval]:
+        """Predictions since a time, counted by class for every hour or day in which there were any."""
+        with self.engine.connect() as connection:
+            return answers_over_time(connection, since=since, period=period)
 
     def picture(self, sha256: str) -> bytes:
         """The bytes of a kept picture, checked against their digest; HematoVisionError where missing or damaged."""

@@ -20,7 +20,7 @@ from hematovision.home import Home
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-Role = Literal["predict", "review", "admin"]
+Role = Literal["predict", "review", "senior", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 """Each may what the ones before it may."""
 
@@ -53,6 +53,11 @@ class Key(BaseModel):
     def may(self, role: Role) -> bool:
         """Whether this key's role includes another."""
         return ROLES.index(self.role) >= ROLES.index(role)
+
+    @property
+    def votes_as(self) -> Literal["review", "senior"]:
+        """In which role a vote of this key counts; running the service makes nobody a senior of the laboratory."""
+        return "senior" if self.role == "senior" else "review"
 
 
 def _hash(key: str) -> str:

@@ -114,7 +114,8 @@ class Answering:
                 try:
                     read.append(await self._decode(model, line, index, upload, left))
                 except UnreadableImage as error:
-                    errors.append(Unread(index=index, file=upload.name, reason=str(error)))
+                    again = left < self._settings.limits.pixels
+                    errors.append(Unread(index=index, file=upload.name, reason=str(error), again=again))
                 else:
                     left -= read[-1].count
             self._metrics.stage.labels("decoding").observe(perf_counter() - started)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hematovision.evaluation.prediction_sets import named
-from hematovision.feedback.records import Prediction
+from hematovision.feedback.records import Item, Prediction
 from hematovision.registry.predictor import Answers
 from hematovision.serving.engine import ServedModel
-from hematovision.serving.schemas import Answered, ModelIdentity
+from hematovision.serving.schemas import Answered, FeedbackTaken, ModelIdentity
 from hematovision.serving.settings import ReferralSettings
 
 
@@ -99,4 +99,11 @@ def answered(kept: Prediction, because: list[str], *, index: int, file: str | No
         unlike_training=kept.unlike_training,
         refer=kept.refer,
         refer_because=because,
+    )
+
+
+def taken(item: Item) -> FeedbackTaken:
+    """A correction as it is told to whoever made it."""
+    return FeedbackTaken(
+        id=item.id, state=item.state, label=item.label, predicted=item.predicted, prediction_id=item.prediction_id
     )

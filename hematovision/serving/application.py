@@ -12,12 +12,15 @@ from hematovision.feedback.store import FeedbackStore
 from hematovision.home import Home
 from hematovision.serving.access import Doorkeeper
 from hematovision.serving.engine import Engine
+from hematovision.serving.laboratory import install_page
 from hematovision.serving.metrics import Metrics
 from hematovision.serving.problems import install_problems
+from hematovision.serving.review_routes import review_routes
 from hematovision.serving.routes import routes
 from hematovision.serving.schemas import NOTICE
 from hematovision.serving.service import Service
 from hematovision.serving.settings import ServingSettings
+from hematovision.serving.status_routes import status_routes
 from hematovision.serving.watching import Watched
 
 
@@ -40,7 +43,9 @@ def create_app(
         lifespan=_life,
     )
     app.state.service = Service(home, settings, engine, store, doorkeeper, metrics)
-    app.include_router(routes)
+    for router in (routes, review_routes, status_routes):
+        app.include_router(router)
+    install_page(app)
     install_problems(app)
     app.add_middleware(Watched, metrics=metrics)
     return app

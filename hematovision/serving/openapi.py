@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from hematovision.serving.problems import MEDIA_TYPE, Problem
+from hematovision.serving.review_schemas import VoteGiven
 from hematovision.serving.schemas import FeedbackGiven
 from hematovision.serving.uploads import FIELD, FORM, PICTURES
 
@@ -28,6 +29,9 @@ PICTURES_BODY = {
 }
 FEEDBACK_BODY = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": FeedbackGiven.model_json_schema()}}}
+}
+VOTE_BODY = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": VoteGiven.model_json_schema()}}}
 }
 EXPOSITION: Responses = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 DRAWING: Responses = {200: {"description": "A PNG.", "content": {"image/png": {"schema": _BINARY}}}}

@@ -1,20 +1,19 @@
 """The routes, thin: who may, what is read, which part of the service answers."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import StringConstraints, ValidationError
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import StringConstraints
 
 from hematovision.errors import HematoVisionError
 from hematovision.feedback.records import Correction, Prediction
 from hematovision.learning.heatmaps import NoSpatialMap
-from hematovision.serving.access import Key
-from hematovision.serving.answers import Asker, identity
+from hematovision.serving.answers import Asker, identity, taken
+from hematovision.serving.documents import read_document
 from hematovision.serving.limits import read_body
 from hematovision.serving.openapi import DRAWING, EXPOSITION, FEEDBACK_BODY, PICTURES_BODY, problems
-from hematovision.serving.problems import Refused, validation_detail
+from hematovision.serving.problems import Refused
 from hematovision.serving.schemas import (
     Alive,
     FeedbackGiven,
@@ -25,23 +24,14 @@ from hematovision.serving.schemas import (
     Readiness,
     TroubleSeen,
 )
-from hematovision.serving.service import Service, ServiceOf, allowed
-from hematovision.serving.uploads import media_type
+from hematovision.serving.service import Administering, ItemId, Predicting, PredictionId, Service, ServiceOf
+from hematovision.serving.showing import shown
 
 routes = APIRouter()
-Predicting = Annotated[Key, Depends(allowed("predict"))]
-Reviewing = Annotated[Key, Depends(allowed("review"))]
-Administering = Annotated[Key, Depends(allowed("admin"))]
-PredictionId = Annotated[str, Path(pattern="^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description="Of an answer.")]
 Place = Annotated[
     Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._:/#-]{0,99}$")] | None,
     Query(examples=["ward-3"]),
 ]
-Found = TypeVar("Found")
-
-
-async def _in_thread(service: Service, work: Callable[[], Found]) -> Found:
-    return await asyncio.get_running_loop().run_in_executor(service.records, work)
 
 
 @routes.post(
@@ -68,9 +58,21 @@ async def predict(
     "/v1/predictions/{prediction_id}", summary="A prediction as it was given", responses=problems(401, 403, 404, 422)
 )
 async def prediction(service: ServiceOf, key: Predicting, prediction_id: PredictionId) -> KeptPrediction:
-    """With a key of the role `predict`, one's own; with `review` or `admin`, any."""
-    found = await _find(service, key, prediction_id)
+    """With a key of the role `predict`, one's own; with any other, any."""
+    found = await service.prediction_for(key, prediction_id)
     return KeptPrediction.model_validate(found.model_dump(exclude={"shadow"}))
+
+
+@routes.get(
+    "/v1/predictions/{prediction_id}/picture",
+    summary="The picture that was answered",
+    response_class=Response,
+    responses={**DRAWING, **problems(401, 403, 404, 422, 429, 503)},
+)
+async def picture(service: ServiceOf, key: Predicting, prediction_id: PredictionId) -> Response:
+    """Drawn anew as PNG, whatever it was sent as, so that a browser shows it and nothing else that was in the file."""
+    found = await service.prediction_for(key, prediction_id)
+    return await shown(service, key, found.image)
 
 
 @routes.get(
@@ -86,7 +88,7 @@ async def explanation(
     label: Annotated[str | None, Query(alias="class", max_length=200, examples=["monocyte"])] = None,
 ) -> Response:
     """The picture with a Grad-CAM heat map laid over it, as PNG: of the predicted class, or of another."""
-    found = await _find(service, key, prediction_id)
+    found = await service.prediction_for(key, prediction_id)
     if label is not None and label not in found.probabilities:
         raise Refused(422, f"The model that answered has no such class; it has {', '.join(found.probabilities)}.")
     if service.drawings_waiting >= service.settings.limits.explanations_at_once:
@@ -122,10 +124,8 @@ def _draw(service: Service, found: Prediction, label: str | None) -> bytes:
 async def feedback(request: Request, service: ServiceOf, key: Predicting) -> FeedbackTaken:
     """Correct or confirm a prediction. On disk when this answers; training data only once people have agreed on it."""
     async with service.admission.admitted(key.id):
-        if media_type(request.headers.get("content-type", "")) != "application/json":
-            raise Refused(415, "Send application/json.")
-        given = _given(await read_body(request, service.settings.limits))
-        found = await _find(service, key, given.prediction_id)
+        given = await read_document(request, service.settings.limits, FeedbackGiven)
+        found = await service.prediction_for(key, given.prediction_id)
         if given.label not in found.probabilities:
             raise Refused(422, f"{given.label!r} is no class of the model; it has {', '.join(found.probabilities)}.")
         correction = Correction(
@@ -136,25 +136,18 @@ async def feedback(request: Request, service: ServiceOf, key: Predicting) -> Fee
             source="api",
             client_key=given.client_key or f"{found.id}:{given.label}",
         )
-        item = await _in_thread(service, lambda: service.store.submit(correction))
+        item = await service.on_record(lambda: service.store.submit(correction))
     service.metrics.feedback.labels(item.state).inc()
-    return FeedbackTaken(
-        id=item.id, state=item.state, label=item.label, predicted=item.predicted, prediction_id=item.prediction_id
-    )
+    return taken(item)
 
 
-def _given(body: bytes) -> FeedbackGiven:
-    try:
-        return FeedbackGiven.model_validate_json(body)
-    except ValidationError as error:
-        raise Refused(422, validation_detail(error.errors())) from error
-
-
-async def _find(service: Service, key: Key, prediction_id: str) -> Prediction:
-    found = await _in_thread(service, lambda: service.store.prediction(prediction_id))
-    if found is None or not (key.may("review") or found.client == key.name):
-        raise Refused(404, "There is no such prediction, or it was given to another key.")
-    return found
+@routes.delete("/v1/feedback/{item_id}", summary="Take back what one said", responses=problems(401, 403, 404, 409, 422))
+async def take_back(service: ServiceOf, key: Predicting, item_id: ItemId) -> FeedbackTaken:
+    """One's own correction, as long as nobody has voted on it; its history keeps both."""
+    item = await service.on_record(lambda: service.store.take_back(item_id, key.name))
+    if item is None:
+        raise Refused(404, "There is no such correction, or another key made it.")
+    return taken(item)
 
 
 @routes.get("/v1/model", summary="What answers", responses=problems(401, 403))

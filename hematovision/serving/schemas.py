@@ -51,11 +51,16 @@ class Answered(_Schema):
 
 
 class Unread(_Schema):
-    """A picture that could not be read, and why; the others are answered."""
+    """A picture that could not be read, and why; the others are answered.
+
+    Attributes:
+        again: in a request of its own it may be answered: those before it used up what one request may bring.
+    """
 
     index: int = Field(ge=0)
     file: str | None = Field(None, examples=["notes.txt"])
     reason: str = Field(examples=["not an image (it looks like text): the file is no JPEG, PNG, BMP, TIFF or WebP"])
+    again: bool = False
 
 
 class Predictions(_Schema):

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from hematovision.feedback.records import Prediction
 from hematovision.feedback.store import FeedbackStore
 from hematovision.home import Home
 from hematovision.serving.access import Doorkeeper, Key, Role
@@ -21,6 +22,7 @@ from hematovision.serving.settings import ServingSettings
 
 _BEARER = HTTPBearer(auto_error=False, description="A key from `hematovision keys add`.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+Found = TypeVar("Found")
 
 
 class Service:
@@ -35,6 +37,7 @@ class Service:
         doorkeeper: Doorkeeper,
         metrics: Metrics,
     ) -> None:
+        self.home = home
         self.settings = settings
         self.engine = engine
         self.store = store
@@ -45,13 +48,26 @@ class Service:
         self.explainers = Explainers(home, lambda: engine.current)
         self.drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
         self.records = ThreadPoolExecutor(4, thread_name_prefix="records")
+        self.showing = ThreadPoolExecutor(1, thread_name_prefix="showing")
         self.drawings_waiting = 0
 
     async def close(self) -> None:
         """Let what has begun finish."""
         await self.answering.close()
         self.drawing.shutdown()
+        self.showing.shutdown()
         self.records.shutdown()
+
+    async def on_record(self, work: Callable[[], Found]) -> Found:
+        """Ask the store off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self.records, work)
+
+    async def prediction_for(self, key: Key, prediction_id: str) -> Prediction:
+        """A prediction this key may see. Refused with 404 for any other."""
+        found = await self.on_record(lambda: self.store.prediction(prediction_id))
+        if found is None or not (key.may("review") or found.client == key.name):
+            raise Refused(404, "There is no such prediction, or it was given to another key.")
+        return found
 
 
 def service_of(request: Request) -> Service:
@@ -83,6 +99,13 @@ def allowed(role: Role) -> Callable[..., Awaitable[Key]]:
 
 async def _recognise(service: Service, text: str) -> Key | None:
     if service.doorkeeper.stale:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(service.records, service.doorkeeper.recognise, text)
+        return await service.on_record(lambda: service.doorkeeper.recognise(text))
     return service.doorkeeper.recognise(text)
+
+
+Predicting = Annotated[Key, Depends(allowed("predict"))]
+Reviewing = Annotated[Key, Depends(allowed("review"))]
+Administering = Annotated[Key, Depends(allowed("admin"))]
+_ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+PredictionId = Annotated[str, Path(pattern=_ID, description="Of an answer.")]
+ItemId = Annotated[str, Path(pattern=_ID, description="Of a correction.")]

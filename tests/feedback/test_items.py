@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
@@ -112,9 +113,9 @@ Feedback.TestCase.settings = settings(
 TestFeedback = Feedback.TestCase
 
 
-def submitted(store: Any, by: str, label: str = "lymphocyte", number: int = 1) -> Item:
+def submitted(store: Any, by: str, label: str = "lymphocyte", number: int = 1, key: str = "") -> Item:
     said = {"image": tiny(number), "label": label, "by": by, "role": "predict", "source": "test"}
-    return store.submit(Correction(**said, client_key=f"{by}-{label}-{number}"))
+    return store.submit(Correction(**said, client_key=f"{by}-{label}-{number}{key}"))
 
 
 def test_two_reviewers_beside_the_corrector(store: Any) -> None:
@@ -158,3 +159,19 @@ def test_whoever_corrects_again_withdraws_what_they_said(store: Any) -> None:
     first, second = submitted(store, "ann"), submitted(store, "ann", "monocyte")
     assert (store.item(first.id).state, second.state) == ("rejected", "pending")
     assert "corrected it again" in store.item(first.id).reason
+
+
+def test_what_was_said_can_be_taken_back_until_somebody_voted(store: Any) -> None:
+    item = submitted(store, "ann", "monocyte")
+    assert store.take_back(item.id, "bob") is None and store.take_back("nothing", "ann") is None
+    taken = [store.take_back(item.id, by) for by in ("ann", "Ann ")]
+    assert [(one.state, one.reason) for one in taken] == [("rejected", "ann took it back")] * 2
+    assert [line.action for line in store.history(item.id)] == ["submitted", "superseded"], "once"
+    again = submitted(store, "ann", "monocyte", key="again")
+    assert again.state == "pending"
+    store.adjudicate(again.id, "reject", "bob", "review")
+    with pytest.raises(GateRefused, match="voted"):
+        store.take_back(again.id, "ann")
+    store.adjudicate(again.id, "reject", "eve", "senior")
+    with pytest.raises(GateRefused, match="rejected already"):
+        store.take_back(again.id, "ann")

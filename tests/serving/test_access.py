@@ -15,8 +15,16 @@ PNG = GOOD["image/png"]
 ENDPOINTS: dict[tuple[str, str], Role | None] = {
     ("POST", "/v1/predictions"): "predict",
     ("GET", "/v1/predictions/{prediction_id}"): "predict",
+    ("GET", "/v1/predictions/{prediction_id}/picture"): "predict",
     ("GET", "/v1/predictions/{prediction_id}/explanation"): "predict",
     ("POST", "/v1/feedback"): "predict",
+    ("DELETE", "/v1/feedback/{item_id}"): "predict",
+    ("GET", "/v1/review/queue"): "review",
+    ("GET", "/v1/review/items/{item_id}"): "review",
+    ("GET", "/v1/review/items/{item_id}/picture"): "review",
+    ("POST", "/v1/review/items/{item_id}/votes"): "review",
+    ("GET", "/v1/key"): "predict",
+    ("GET", "/v1/status"): "predict",
     ("GET", "/v1/model"): "predict",
     ("POST", "/v1/model/refresh"): "admin",
     ("GET", "/healthz"): None,
@@ -38,6 +46,11 @@ def test_a_key_is_recognised_until_it_is_revoked(store: KeyStore) -> None:
     assert store.revoke(key.id).revoked is not None
     assert door.recognise(text) is None
     assert store.revoke(key.id) == store.list()[0], "revoking again changes nothing"
+
+
+@pytest.mark.parametrize(("role", "votes_as"), [("review", "review"), ("senior", "senior"), ("admin", "review")])
+def test_running_the_service_makes_nobody_a_senior(store: KeyStore, role: Role, votes_as: str) -> None:
+    assert store.add("a", role)[0].votes_as == votes_as
 
 
 def test_what_is_not_exactly_the_key_is_nobody(store: KeyStore) -> None:
@@ -78,10 +91,11 @@ def test_every_endpoint_is_known_here(service: Running) -> None:
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 def test_every_role_may_what_it_may_and_nothing_else(service: Running, method: str, path: str) -> None:
-    needed, order = ENDPOINTS[method, path], ["predict", "review", "admin"]
+    needed, order = ENDPOINTS[method, path], ["predict", "review", "senior", "admin"]
+    place = path.format(prediction_id=new_id(), item_id=new_id())
     for role in (None, *order):
         with service.client(role) as client:  # type: ignore[arg-type]
-            status = client.request(method, path.format(prediction_id=new_id())).status_code
+            status = client.request(method, place).status_code
         if needed is None or (role is not None and order.index(role) >= order.index(needed)):
             assert status not in (401, 403), (role, status)
         else:

@@ -35,5 +35,13 @@ def test_every_route_is_described_with_an_example_or_none_is_needed(service: Run
         for answer in operation["responses"].values():
             for content in answer.get("content", {}).values():
                 assert content.get("schema"), (path, content)
-    for name in ("Answered", "ModelIdentity", "FeedbackTaken"):
+    for name in (
+        "Answered",
+        "ModelIdentity",
+        "FeedbackTaken",
+        "ReviewQueue",
+        "VoteTaken",
+        "KeyHolder",
+        "ServiceStatus",
+    ):
         assert any("examples" in field for field in schemas[name]["properties"].values()), name

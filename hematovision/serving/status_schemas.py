@@ -1,0 +1,68 @@
+"""What the service says of itself over the wire, with examples."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hematovision.feedback.statistics import Interval, Period
+from hematovision.serving.access import Role
+from hematovision.serving.schemas import NOTICE, ModelIdentity, TroubleSeen
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+
+class Sending(_Schema):
+    """How much one request may bring; more is refused."""
+
+    images: int = Field(examples=[64])
+    body_bytes: int = Field(examples=[16_777_216])
+    pixels: int = Field(description="Of one picture.", examples=[16_000_000])
+
+
+class KeyHolder(_Schema):
+    """Whose key was shown.
+
+    Attributes:
+        may: the roles it includes. votes_as: the role in which its votes on corrections count; None: it may not vote.
+    """
+
+    name: str = Field(examples=["Ada"])
+    role: Role = Field(examples=["review"])
+    may: list[Role] = Field(examples=[["predict", "review"]])
+    votes_as: Literal["review", "senior"] | None = Field(None, examples=["review"])
+    limits: Sending
+    notice: str = NOTICE
+
+
+class DriftSeen(_Schema):
+    """The last change of the drift alarm of the model that serves, at one site (or over all, where `site` is null)."""
+
+    state: Literal["raised", "cleared"] = Field(examples=["raised"])
+    site: str | None = Field(None, examples=["ward-3"])
+    since: str = Field(examples=["2026-11-22T09:30:00.000000+00:00"])
+    signals: list[str] = Field(default_factory=list, examples=[["embedding", "image statistics"]])
+    n: int | None = Field(None, examples=[200], description="Pictures in the window that changed it.")
+
+
+class ServiceStatus(_Schema):
+    """What serves, whether the world still looks as it did in training, and what was answered lately.
+
+    Attributes:
+        drift: empty where no alarm was ever raised or cleared for this model. feedback: corrections by state.
+        answers: by class for every period in which there were any.
+    """
+
+    model: ModelIdentity
+    serving_since: str
+    shadow: str | None = Field(None, examples=["hematovision/4"])
+    trouble: dict[str, TroubleSeen] = Field(default_factory=dict)
+    drift: list[DriftSeen]
+    predictions: int = Field(examples=[5120])
+    feedback: dict[str, int] = Field(
+        examples=[{"pending": 4, "accepted": 31, "rejected": 2, "disputed": 0, "quarantined": 1}]
+    )
+    period: Period = Field(examples=["day"])
+    answers: list[Interval]
+    notice: str = NOTICE

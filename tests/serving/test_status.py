@@ -1,0 +1,82 @@
+"""Whose key this is, and how the service does."""
+
+import pytest
+
+from hematovision.data.decoding import encode_png
+from hematovision.home import Home
+from hematovision.ledger import Ledger, open_ledger
+from hematovision.serving.drift import drift_seen
+from tests.serving.running import LIMITS, Running
+from tests.serving.small_models import CLASSES, cell
+
+MODEL = "hematovision/1"
+
+
+@pytest.fixture
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    return open_ledger(Home(tmp_path_factory.mktemp("ledger")), None)
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "votes_as"),
+    [
+        ("predict", ["predict"], None),
+        ("review", ["predict", "review"], "review"),
+        ("senior", ["predict", "review", "senior"], "senior"),
+        ("admin", ["predict", "review", "senior", "admin"], "review"),
+    ],
+)
+def test_a_key_says_whose_it_is(service: Running, role: str, may: list[str], votes_as: str | None) -> None:
+    with service.client(role) as client:  # type: ignore[arg-type]
+        document = client.get("/v1/key").json()
+    assert (document["name"], document["role"], document["may"]) == (f"{role} bench", role, may)
+    assert document["votes_as"] == votes_as
+    assert document["limits"] == {name: LIMITS[name] for name in ("images", "body_bytes", "pixels")}
+
+
+def test_the_status_counts_what_was_answered(service: Running) -> None:
+    with service.client() as client:
+        before = client.get("/v1/status", params={"period": "hour", "last": 2}).json()
+        blue = encode_png(cell((1, 2, 250)))
+        client.post("/v1/predictions", files=[("images", ("a", blue)), ("images", ("b", blue))])
+        after = client.get("/v1/status", params={"period": "hour", "last": 2}).json()
+        days = client.get("/v1/status").json()
+
+    def blues(document: dict) -> int:  # type: ignore[type-arg]
+        return sum(interval["classes"].get(CLASSES[2], 0) for interval in document["answers"])
+
+    assert after["predictions"] - before["predictions"] == blues(after) - blues(before) == 2
+    assert all(sum(one["classes"].values()) == one["n"] for one in after["answers"])
+    assert blues(days) == blues(after) and len(days["answers"][-1]["start"]) == len("2026-11-22")
+    assert days["model"]["data_version"] == "first" and days["shadow"] == "hematovision/2"
+    assert set(days["feedback"]) > {"pending", "quarantined"}
+
+
+def test_the_status_keeps_to_its_limits(service: Running) -> None:
+    with service.client() as client:
+        for query in ({"last": 0}, {"last": 91}, {"period": "year"}):
+            assert client.get("/v1/status", params=query).status_code == 422
+
+
+def _alarm(ledger: Ledger, state: str, model: str = MODEL, **content: object) -> None:
+    ledger.append("alarm", f"model:{model}", {"what": "drift", "state": state, **content})
+
+
+def test_the_newest_alarm_of_each_site_counts(ledger: Ledger) -> None:
+    assert drift_seen(ledger, MODEL) == []
+    _alarm(ledger, "raised", site="north", signals=["embedding"], n=50, report="x.html")
+    _alarm(ledger, "raised", site="south", signals=["classes"], n=60)
+    _alarm(ledger, "cleared", site="north", signals=[], n=70)
+    _alarm(ledger, "raised", model="hematovision/2")
+    ledger.append("alarm", f"model:{MODEL}", {"what": "alias moved", "found": "3", "recorded": "1"})
+    seen = drift_seen(ledger, MODEL)
+    assert [(one.site, one.state, one.signals, one.n) for one in seen] == [
+        ("south", "raised", ["classes"], 60),
+        ("north", "cleared", [], 70),
+    ]
+
+
+def test_an_alarm_without_a_site_is_about_all(ledger: Ledger) -> None:
+    _alarm(ledger, "raised")
+    (seen,) = drift_seen(ledger, MODEL)
+    assert (seen.site, seen.state, seen.signals, seen.n) == (None, "raised", [], None)
