@@ -103,6 +103,11 @@ class Home:
         return self.root / "keys" / "webhooks.key"
 
     @property
+    def baselines(self) -> Path:
+        """References of sites, made of what the service answered there: a folder a model version and site."""
+        return self.root / "baselines"
+
+    @property
     def scheduled(self) -> Path:
         """Logs of scheduled runs: a folder a schedule, a file a firing."""
         return self.root / "scheduled"

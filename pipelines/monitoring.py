@@ -3,6 +3,7 @@
 from zenml import pipeline
 
 from hematovision.config import RunConfig
+from hematovision.registry.served_window import WindowRequest
 from steps.watch import evaluate_on, watch
 
 
@@ -13,6 +14,6 @@ def evaluation_pipeline(config: RunConfig, model: str, path: str) -> None:
 
 
 @pipeline(dynamic=True, enable_cache=False)
-def monitoring_pipeline(config: RunConfig, model: str, path: str) -> None:
-    """Compare new cells with the model's reference: verdict and Evidently report."""
-    watch(model, path, config.reading, config.monitoring, config.evaluation.mistakes_shown, config.seed)
+def monitoring_pipeline(config: RunConfig, model: str, path: str | None, window: WindowRequest) -> None:
+    """Compare new cells, or what the service answered, with the model's reference: verdict, history, Evidently."""
+    watch(model, path, window, config)

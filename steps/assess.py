@@ -103,6 +103,5 @@ def build_reference(
 ) -> Annotated[Path, "reference"]:
     """Keep what the development cells look like, for later comparison."""
     folder = Path(tempfile.mkdtemp(prefix="hematovision-")) / "reference"
-    temperature = verify_package(package).temperature
-    write_reference(folder, manifest, outcomes, features, temperature, settings, seed=seed)
+    write_reference(folder, manifest, outcomes, features, verify_package(package), settings, seed=seed)
     return folder

@@ -6,16 +6,15 @@ from typing import Annotated
 from zenml import get_step_context, log_metadata, step
 from zenml.types import HTMLString
 
-from hematovision.config import EvaluationSettings, ReadingSettings, RecordsSettings
-from hematovision.data.pictures import pictures_in
+from hematovision.config import EvaluationSettings, ReadingSettings, RecordsSettings, RunConfig
 from hematovision.home import locate_home
-from hematovision.monitoring.settings import DriftSettings
 from hematovision.progress import progress_bar
 from hematovision.registry.chronicle import record_evaluation
 from hematovision.registry.external import ExternalEvaluation, evaluate_elsewhere
 from hematovision.registry.mlflow_registry import fetch_model
-from hematovision.registry.watching import Monitored, write_monitoring
-from hematovision.registry.watching import watch as watch_pictures
+from hematovision.registry.monitor import monitor
+from hematovision.registry.served_window import WindowRequest
+from hematovision.registry.watching import Monitored
 
 
 @step(enable_cache=False)
@@ -38,13 +37,10 @@ def evaluate_on(
 
 @step(enable_cache=False)
 def watch(
-    model: str, path: str, reading: ReadingSettings, settings: DriftSettings, shown: int, seed: int
+    model: str, path: str | None, window: WindowRequest, config: RunConfig
 ) -> tuple[Annotated[Monitored, "monitored"], Annotated[HTMLString, "report"]]:
-    """Compare new cells with the model's reference and write the Evidently report."""
-    home = locate_home()
-    pictures = pictures_in([Path(path)], voc_margin=reading.voc_margin, max_pixels=reading.max_pixels)
+    """Compare a window of images with the model's reference, write the Evidently report, keep the verdict."""
     with progress_bar("Monitoring") as progress:
-        watched = watch_pictures(fetch_model(home, model), pictures, settings, seed=seed, progress=progress)
-    result = write_monitoring(home, watched, pictures, model, path, shown=shown)
-    log_metadata({"model": model, "drift": result.verdict.drift, "n": result.verdict.n})
+        result = monitor(locate_home(), config, model, path, window, progress=progress)
+    log_metadata({"model": result.version, "drift": result.verdict.drift, "n": result.verdict.n})
     return result, HTMLString(Path(result.report).read_text(encoding="utf-8"))

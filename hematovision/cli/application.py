@@ -7,6 +7,7 @@ import typer
 
 from hematovision.cli.audit_commands import audit_app, reviewers_app
 from hematovision.cli.data_application import data_app
+from hematovision.cli.drift_application import add_monitoring
 from hematovision.cli.feedback_commands import feedback_app
 from hematovision.cli.promotion_commands import add_promotion
 from hematovision.cli.schedule_application import schedule_app
@@ -25,6 +26,7 @@ app = typer.Typer(
 for _sub_app in (data_app, feedback_app, reviewers_app, audit_app, schedule_app):
     app.add_typer(_sub_app)
 add_service_commands(app)
+add_monitoring(app)
 
 Data = Annotated[
     str | None,
@@ -224,19 +226,6 @@ def robustness(
     from hematovision.cli import examination
 
     examination.robustness(model, data, severities, config, as_json=json)
-
-
-@app.command()
-def monitor(
-    model: Model,
-    data: Annotated[str, typer.Option("--data", metavar="PATH", help="New images, labelled or not.")],
-    config: Config = None,
-    json: AsJson = False,
-) -> None:
-    """Compare new images with what a model was made from: drift or not, with an Evidently report."""
-    from hematovision.cli import service
-
-    service.monitor(model, data, config, as_json=json)
 
 
 @app.command()

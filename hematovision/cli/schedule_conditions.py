@@ -38,27 +38,39 @@ def _since(since: datetime | None) -> str:
 
 
 def drift_alarm(config: Any, since: datetime | None) -> Finding:
-    """Whether the newest drift alarm was raised, not cleared, and later than a schedule's last good run began.
+    """Whether a drift alarm stands that was raised later than a schedule's last good run began.
 
-    Read from the ledger: records of kind `alarm` whose content has `what: drift` and `state: raised` or `cleared`.
+    Read from the ledger: the newest record of kind `alarm` with `what: drift` of each model and site. An alarm of a
+    version that was champion and is no more asks nothing of anybody.
     """
     from hematovision.home import locate_home
     from hematovision.ledger import open_ledger
+    from hematovision.promotion.moves import read_history
 
-    alarms = open_ledger(locate_home(), config.records.database).records(kind="alarm")
-    newest = max(
-        (record for record in alarms if record.content.get("what") == "drift"),
-        key=lambda record: record.number,
-        default=None,
-    )
-    if newest is None:
+    ledger = open_ledger(locate_home(), config.records.database)
+    newest: dict[tuple[str, str | None], Any] = {}
+    for record in sorted(ledger.records(kind="alarm"), key=lambda one: one.number):
+        if record.content.get("what") == "drift":
+            newest[record.subject, record.content.get("site")] = record
+    if not newest:
         return Finding(False, "no drift alarm was ever raised")
-    told = f"drift alarm {newest.content.get('state')} for {newest.subject} at {newest.time}"
-    if newest.content.get("state") != "raised":
-        return Finding(False, f"none stands; the last: {told}")
-    if since is not None and datetime.fromisoformat(newest.time) <= since:
-        return Finding(False, f"none since the last run; the last: {told}")
-    return Finding(True, told)
+    name = config.registry.model_name
+    moves = read_history(ledger, name)
+    replaced = {f"model:{name}/{one}" for one in (*moves.champions, *moves.taken_back) if one != moves.champion}
+    raised = [one for one in newest.values() if one.content.get("state") == "raised" and one.subject not in replaced]
+    if not raised:
+        last = max(newest.values(), key=lambda one: one.number)
+        return Finding(False, f"none stands; the last: {_told(last)}")
+    last = max(raised, key=lambda one: one.number)
+    if since is not None and datetime.fromisoformat(last.time) <= since:
+        return Finding(False, f"none since the last run; the last: {_told(last)}")
+    return Finding(True, _told(last))
+
+
+def _told(alarm: Any) -> str:
+    site = alarm.content.get("site")
+    where = f" at {site}" if site else ""
+    return f"drift alarm {alarm.content.get('state')} for {alarm.subject}{where}, {alarm.time}"
 
 
 def champion_older_than(config: Any, days: float, now: datetime) -> Finding:

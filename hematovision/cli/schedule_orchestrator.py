@@ -40,12 +40,15 @@ def _learning(name: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
 def _watching(name: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     from pathlib import Path
 
+    from hematovision.cli.drift import window_parameters
     from hematovision.config import load_config
     from pipelines.monitoring import evaluation_pipeline, monitoring_pipeline
 
-    path = str(Path(options["data"]).expanduser().resolve())
-    parameters = {"config": load_config(options["config"]), "model": options["model"], "path": path}
-    return monitoring_pipeline if name == "monitor" else evaluation_pipeline, parameters
+    parameters = {"config": load_config(options["config"]), "model": options["model"]}
+    if name == "monitor":
+        asked = ("data", "predictions", "site", "since", "last", "record")
+        return monitoring_pipeline, parameters | window_parameters(*(options[key] for key in asked))
+    return evaluation_pipeline, parameters | {"path": str(Path(options["data"]).expanduser().resolve())}
 
 
 class ZenmlOrchestrator:

@@ -1,11 +1,11 @@
-"""`evaluate`, `predict`, `monitor`: a registered model at work."""
+"""`evaluate`, `predict`: a registered model at work."""
 
 import time
 from pathlib import Path
 from typing import Any
 
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_drift, show_evaluation, show_predictions
+from hematovision.cli.tables import show_evaluation, show_predictions
 
 
 def evaluate(model: str, data: str, config: Path | None, *, as_json: bool) -> None:
@@ -74,18 +74,6 @@ def _predictions(model: str, specification: Any, names: list[str], answers: Any)
         "never_excluded": [specification.classes[number] for number in specification.sets.always],
         "predictions": rows,
     }
-
-
-def monitor(model: str, data: str, config: Path | None, *, as_json: bool) -> None:
-    """Compare new images with a model's reference."""
-    with command(as_json) as output:
-        from hematovision.config import load_config
-        from pipelines.execution import execute
-        from pipelines.monitoring import monitoring_pipeline
-
-        finished = execute(monitoring_pipeline, config=load_config(config), model=model, path=_resolved(data))
-        result = finished.artifact("watch", "monitored").model_dump()
-        output.result({**result.pop("verdict"), **result}, show_drift)
 
 
 def _resolved(path: str) -> str:

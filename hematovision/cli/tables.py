@@ -87,9 +87,9 @@ def show_ingestion(console: Console, document: Mapping[str, Any]) -> None:
     for label, count in document["classes"].items():
         table.add_row(escape(label), str(count))
     console.print(table)
-    _listed(console, "Quarantined", [(item["path"], item["reason"]) for item in document["quarantined"]])
+    listed(console, "Quarantined", [(item["path"], item["reason"]) for item in document["quarantined"]])
     failed = document["validation"]["failed"]
-    _listed(
+    listed(
         console,
         "Expectations not met",
         [(f"{item['expectation']} ({item['severity']})", item["message"]) for item in failed],
@@ -97,7 +97,7 @@ def show_ingestion(console: Console, document: Mapping[str, Any]) -> None:
     leakage = document["leakage"]
     if leakage["groups"]:
         pairs = [(first, second) for first, second in leakage["examples"]]
-        _listed(
+        listed(
             console,
             f"Leaking across the data's own splits: {leakage['pairs']} pairs, {leakage['groups']} groups",
             pairs,
@@ -107,7 +107,8 @@ def show_ingestion(console: Console, document: Mapping[str, Any]) -> None:
         console.print(f"Data Docs     {document['data_docs']}", soft_wrap=True, markup=False, highlight=False)
 
 
-def _listed(console: Console, title: str, rows: list[tuple[str, str]], limit: int = 20) -> None:
+def listed(console: Console, title: str, rows: list[tuple[str, str]], limit: int = 20) -> None:
+    """Names and reasons under a title, so many at most; nothing where there is none."""
     if not rows:
         return
     table = Table(title=f"{title} ({len(rows)})", title_justify="left", title_style="bold", show_header=False)
@@ -186,7 +187,7 @@ def show_predictions(console: Console, document: Mapping[str, Any]) -> None:
             "(strangeness above 1): do not rely on their class.",
             style="bold yellow",
         )
-    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
+    listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
     if document["synthetic"]:
         console.print("This model was trained on SYNTHETIC cells only.", style="yellow")
     console.print(NOT_A_DEVICE, style="dim")
@@ -217,31 +218,11 @@ def show_evaluation(console: Console, document: Mapping[str, Any]) -> None:
         shown = [interval(scores[name]) if scores[name] else "–" for name in ("precision", "recall", "f1")]
         table.add_row(escape(label), str(scores["n"]), *shown)
     console.print(table)
-    _listed(
+    listed(
         console,
         "Labels the model has no class for",
         [(label, f"{count} cells not scored") for label, count in document["without_counterpart"].items()],
     )
-    console.print(f"Report  {document['report']}", soft_wrap=True, markup=False, highlight=False)
-
-
-def show_drift(console: Console, document: Mapping[str, Any]) -> None:
-    """The verdict and its signals."""
-    verdict = "[bold red]DRIFT[/]" if document["drift"] else "[bold green]no drift[/]"
-    table = Table(title=f"{document['n']} images: {verdict}", title_justify="left")
-    for name in ("signal", "value", "threshold", "alarm"):
-        table.add_column(name)
-    for signal in document["signals"]:
-        table.add_row(
-            escape(signal["name"]),
-            f"{signal['value']:.4g}",
-            f"{signal['threshold']:.4g}",
-            "[red]alarm[/]" if signal["alarm"] else "",
-        )
-    console.print(table)
-    for note in document["notes"]:
-        console.print(f"Note: {note}", markup=False)
-    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
     console.print(f"Report  {document['report']}", soft_wrap=True, markup=False, highlight=False)
 
 
@@ -303,7 +284,7 @@ def show_explanations(console: Console, document: Mapping[str, Any]) -> None:
             escape(row["path"]), escape(row["label"]), f"{row['probability']:.3f}", escape(Path(row["file"]).name)
         )
     console.print(table)
-    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
+    listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["errors"]])
     console.print(f"Pictures  {document['folder']}", soft_wrap=True, markup=False, highlight=False)
     console.print("A heat map says where the model looked, not why.", style="dim")
     console.print(NOT_A_DEVICE, style="dim")
@@ -325,12 +306,12 @@ def show_robustness(console: Console, document: Mapping[str, Any]) -> None:
         found = {score["severity"]: score["accuracy"] for score in document["scores"] if score["corruption"] == name}
         table.add_row(escape(name), *(interval(found[severity]) for severity in severities))
     console.print(table)
-    _listed(
+    listed(
         console,
         "Labels the model has no class for",
         [(label, f"{count} cells not tested") for label, count in document["without_counterpart"].items()],
     )
-    _listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["quarantined"]])
+    listed(console, "Not readable", [(item["path"], item["reason"]) for item in document["quarantined"]])
     console.print(f"Plot  {document['plot']}", soft_wrap=True, markup=False, highlight=False)
 
 

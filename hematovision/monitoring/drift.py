@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,55 @@ class DriftVerdict(BaseModel):
         return sorted(self.signals, key=lambda signal: (not signal.alarm, -signal.value / max(signal.threshold, 1e-12)))
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What windows without drift look like, for one reference and one size and make-up of a window.
+
+    Attributes:
+        windows: (B, M) drawn from the reference. drawn: every signal of each of them against the rest.
+    """
+
+    reference: Reference
+    windows: Windows
+    drawn: list[Measurement]
+    squared_bandwidth: float
+    false_alarm_rate: float
+
+    def judge(self, observed: pd.DataFrame, embeddings: Array) -> list[Signal]:
+        """The signals of a window, given as the reference's observation table (n rows) and embeddings (n, D)."""
+        reference = self.reference
+        pool = pd.concat([reference.observations, observed], ignore_index=True)
+        pooled = np.concatenate([reference.embeddings, embeddings])
+        window = np.repeat([0, 1], [len(reference), len(observed)])[None].astype(np.float32)
+        actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=self.squared_bandwidth)
+        return _judge(self.drawn, self.windows, actual, window, self.false_alarm_rate)
+
+
+def calibrate(
+    reference: Reference,
+    n: int,
+    *,
+    settings: DriftSettings,
+    rng: np.random.Generator,
+    groups: Sequence[str] | None = None,
+) -> Calibration:
+    """Draw windows of n cells from a reference and measure each against the rest; `groups` as in `detect_drift`."""
+    bandwidth = median_squared_distance(directions(reference.embeddings))
+    windows = draw_windows(
+        reference.groups,
+        list(reference.observations[PREDICTED_CLASS]),
+        size=min(n, len(reference) // 2),
+        count=settings.resamples,
+        class_mix_concentration=settings.class_mix_concentration,
+        rng=rng,
+        cells_per_group=list(Counter(groups).values()) if groups else None,
+    )
+    drawn = measure_signals(
+        reference, reference.observations, reference.embeddings, windows, squared_bandwidth=bandwidth
+    )
+    return Calibration(reference, windows, drawn, bandwidth, settings.false_alarm_rate)
+
+
 def detect_drift(
     reference: Reference,
     embeddings: Array,
@@ -64,37 +114,33 @@ def detect_drift(
     settings: DriftSettings,
     seed: int,
     groups: Sequence[str] | None = None,
+    doubts: pd.DataFrame | None = None,
 ) -> DriftVerdict:
     """Judge a window of n images.
 
-    Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S), the model's probabilities (n, C).
+    Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S), the model's probabilities (n, C)
+    and, where the reference has them, set size and strangeness (`doubts`, n rows).
     `groups` names the slide, patient or photograph of each image; without it the window is taken to come group by
     group as the reference does. Thresholds are calibrated for this n by comparing random windows of the reference with
     the rest of it; above half the reference they are carried over by the effective sample size.
     Raises UsageError when the window is empty or does not fit the reference.
     """
     rng = np.random.default_rng(seed)
-    observed = reference.observe(embeddings, image_statistics, probabilities)
+    observed = reference.observe(embeddings, image_statistics, probabilities, doubts)
     if groups is not None and len(groups) != len(observed):
         raise UsageError(f"{len(groups)} groups do not fit {len(observed)} images; give one for each or none at all.")
     picked = _pick(len(observed), settings.maximum_window, rng)
-    bandwidth = median_squared_distance(directions(reference.embeddings))
-    windows = _drift_free_windows(reference, len(picked), groups and [groups[row] for row in picked], settings, rng)
-    drawn = measure_signals(
-        reference, reference.observations, reference.embeddings, windows, squared_bandwidth=bandwidth
+    calibration = calibrate(
+        reference, len(picked), settings=settings, rng=rng, groups=groups and [groups[row] for row in picked]
     )
-    pool = pd.concat([reference.observations, observed.iloc[picked]], ignore_index=True)
-    pooled = np.concatenate([reference.embeddings, embeddings[picked].astype(np.float32)])
-    window = np.repeat([0, 1], [len(reference), len(picked)])[None].astype(np.float32)
-    actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=bandwidth)
-    signals = _judge(drawn, windows, actual, window, settings.false_alarm_rate)
+    signals = calibration.judge(observed.iloc[picked], embeddings[picked].astype(np.float32))
     return DriftVerdict(
         n=len(observed),
         n_reference=len(reference),
         drift=any(signal.alarm for signal in signals),
         false_alarm_rate=settings.false_alarm_rate,
         signals=signals,
-        notes=_notes(len(observed), reference, settings),
+        notes=_notes(len(observed), reference, settings, doubts is not None),
         judged=picked.tolist(),
     )
 
@@ -107,20 +153,6 @@ def most_unusual(reference: Reference, embeddings: Array, *, count: int) -> NDAr
 
 def _pick(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.arange(n) if n <= limit else np.sort(rng.permutation(n)[:limit])
-
-
-def _drift_free_windows(
-    reference: Reference, n: int, groups: Sequence[str] | None, settings: DriftSettings, rng: np.random.Generator
-) -> Windows:
-    return draw_windows(
-        reference.groups,
-        list(reference.observations[PREDICTED_CLASS]),
-        size=min(n, len(reference) // 2),
-        count=settings.resamples,
-        class_mix_concentration=settings.class_mix_concentration,
-        rng=rng,
-        cells_per_group=list(Counter(groups).values()) if groups else None,
-    )
 
 
 def _judge(
@@ -147,7 +179,7 @@ def _judge(
     ]
 
 
-def _notes(n: int, reference: Reference, settings: DriftSettings) -> list[str]:
+def _notes(n: int, reference: Reference, settings: DriftSettings, doubts_known: bool) -> list[str]:
     notes = []
     if n < settings.low_power_below:
         notes.append(
@@ -161,4 +193,6 @@ def _notes(n: int, reference: Reference, settings: DriftSettings) -> list[str]:
         notes.append(
             f"The reference has only {groups} groups (slides, patients): thresholds are coarse, a new slide may alarm."
         )
+    if doubts_known and not reference.knows_doubts:
+        notes.append("The reference was made before set size and strangeness were kept: these two are not compared.")
     return notes

@@ -10,12 +10,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hematovision.errors import HematoVisionError, UsageError
-from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS, component_names, observe
+from hematovision.monitoring.observations import (
+    CONFIDENCE,
+    DOUBTS,
+    ENTROPY,
+    PREDICTED_CLASS,
+    component_names,
+    observe,
+)
 from hematovision.monitoring.settings import DriftSettings
 
 Array = NDArray[np.float32]
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
+"""Schema 1 had no set size and no strangeness."""
 TABLE, TENSORS, DESCRIPTION = "reference.parquet", "reference.safetensors", "reference.json"
 _GROUP = "group"
 _ARRAYS = ("embeddings", "mean", "components", "scales")
@@ -46,8 +55,13 @@ class Reference:
     @property
     def statistic_names(self) -> list[str]:
         """The image statistics the reference was built with."""
-        derived = {PREDICTED_CLASS, CONFIDENCE, ENTROPY, *component_names(self.shown)}
+        derived = {PREDICTED_CLASS, CONFIDENCE, ENTROPY, *DOUBTS, *component_names(self.shown)}
         return [name for name in self.observations.columns if name not in derived]
+
+    @property
+    def knows_doubts(self) -> bool:
+        """Whether set size and strangeness of its cells were kept."""
+        return set(DOUBTS) <= set(self.observations.columns)
 
     def project(self, embeddings: Array) -> Array:
         """Principal components (N, K) of embeddings (N, D); raises UsageError when D is not the reference's."""
@@ -58,8 +72,20 @@ class Reference:
             )
         return np.asarray((embeddings - self.mean) @ self.components.T, dtype=np.float32)
 
-    def observe(self, embeddings: Array, image_statistics: pd.DataFrame, probabilities: Array) -> pd.DataFrame:
-        """The observation table of new images, with the reference's columns in its order; see `observe`."""
+    def observe(
+        self,
+        embeddings: Array,
+        image_statistics: pd.DataFrame,
+        probabilities: Array,
+        doubts: pd.DataFrame | None = None,
+    ) -> pd.DataFrame:
+        """The observation table of new images, with the reference's columns in its order; see `observe`.
+
+        Raises:
+            UsageError: the reference has columns that are not given, or the inputs disagree.
+        """
+        if self.knows_doubts and doubts is None:
+            raise UsageError("The reference has set size and strangeness; give those of the new images too.")
         absent = [name for name in self.statistic_names if name not in image_statistics.columns]
         if absent:
             raise UsageError(f"The image statistics lack {', '.join(absent)}, which the reference was built with.")
@@ -69,6 +95,7 @@ class Reference:
             probabilities,
             classes=self.classes,
             components=self.shown,
+            doubts=doubts if self.knows_doubts else None,
         )
 
     def save(self, folder: Path) -> None:
@@ -90,7 +117,7 @@ class Reference:
             if not (folder / name).is_file():
                 raise UsageError(f"{folder / name} is missing; the model has no complete monitoring reference.")
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        if description["schema"] != SCHEMA:
+        if description["schema"] not in READABLE:
             raise HematoVisionError(f"{folder / DESCRIPTION} has schema {description['schema']}; this reads {SCHEMA}.")
         table = pd.read_parquet(folder / TABLE)
         arrays = load_file(folder / TENSORS)
@@ -114,12 +141,14 @@ def build_reference(
     settings: DriftSettings,
     seed: int,
     groups: Sequence[str] | None = None,
+    doubts: pd.DataFrame | None = None,
 ) -> Reference:
     """Build the reference of N cells.
 
     `embeddings` (N, D) come from the frozen backbone, so that cells the model trained on look no different from new
     ones; `image_statistics` (N, S) are numeric; `probabilities` (N, C) must be out of fold, in the order of `classes`.
-    `groups` names each cell's slide, patient or photograph; without it every cell stands alone.
+    `groups` names each cell's slide, patient or photograph; without it every cell stands alone. `doubts` (N rows) are
+    set size and strangeness, judged by folds that did not hold the cell; without them those two are never compared.
     Raises UsageError when there are too few cells or the inputs disagree.
     """
     if len(embeddings) < settings.minimum_reference:
@@ -130,13 +159,18 @@ def build_reference(
     names = [str(number) for number in range(len(embeddings))] if groups is None else [str(group) for group in groups]
     kept = _bounded(names, settings.maximum_reference, np.random.default_rng(seed))
     embeddings = np.ascontiguousarray(embeddings[kept], dtype=np.float32)
-    mean, components, scales = _principal_components(embeddings, settings)
+    mean, components, scales = principal_components(embeddings, settings)
     projections = np.asarray((embeddings - mean) @ components.T, dtype=np.float32)
     shown = min(settings.shown_components, len(scales))
     return Reference(
         classes=tuple(str(name) for name in classes),
         observations=observe(
-            image_statistics.iloc[kept], projections, probabilities[kept], classes=classes, components=shown
+            image_statistics.iloc[kept],
+            projections,
+            probabilities[kept],
+            classes=classes,
+            components=shown,
+            doubts=None if doubts is None else doubts.iloc[kept],
         ),
         groups=tuple(names[index] for index in kept),
         embeddings=embeddings,
@@ -160,7 +194,8 @@ def _bounded(groups: Sequence[str], limit: int, rng: np.random.Generator) -> NDA
     return np.sort(kept if len(kept) else rng.permutation(len(labels))[:limit])
 
 
-def _principal_components(embeddings: Array, settings: DriftSettings) -> tuple[Array, Array, Array]:
+def principal_components(embeddings: Array, settings: DriftSettings) -> tuple[Array, Array, Array]:
+    """Mean (D,), components (K, D) and their standard deviations (K,) of embeddings (N, D)."""
     from sklearn.decomposition import PCA
 
     # A quarter of the cells: narrower directions of a small sample are mostly chance.

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.monitoring.drift import DriftVerdict, Signal
-from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS
+from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS, SET_SIZE, STRANGENESS
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.signals import EMBEDDING, EMBEDDING_MEAN
 
@@ -24,6 +24,8 @@ _WORDS = {
     PREDICTED_CLASS: "The mix of predicted cell types",
     CONFIDENCE: "How sure the model is; only a fall counts",
     ENTROPY: "How undecided the model is, in bits; only a rise counts",
+    SET_SIZE: "How many classes cannot be excluded; only a rise counts",
+    STRANGENESS: "How far the cells lie from those the model learnt from; only a rise counts",
     EMBEDDING_MEAN: "The average look of the cells, as the network sees it",
     EMBEDDING: "The whole spread of looks, as the network sees it",
 }

@@ -17,6 +17,12 @@ class DriftSettings(BaseModel):
     few_groups_below: int = Field(ge=1, description="a reference of fewer groups gets a note about it")
     shown_components: int = Field(ge=2, description="principal components of the embedding observed one by one")
     whitened_components: int = Field(ge=2, description="principal components behind the shift of the mean embedding")
+    minimum_baseline: int = Field(ge=20, description="fewer predictions than this make no reference of a site")
+    window: int = Field(ge=10, description="predictions looked at where nobody says since when or how many")
+    on_alarm: list[str] | None = Field(
+        default=None, min_length=1, description="a command with its arguments, run without a shell on a change of alarm"
+    )
+    on_alarm_seconds: float = Field(gt=0, description="until it is given up")
     class_mix_concentration: float = Field(
         gt=0,
         description="how far the class mix may vary without drift: a class of share p varies by sqrt(p(1-p)/(this+1))",

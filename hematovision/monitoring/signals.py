@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hematovision.monitoring import statistics
-from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS
+from hematovision.monitoring.observations import CONFIDENCE, ENTROPY, PREDICTED_CLASS, SET_SIZE, STRANGENESS
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.statistics import Values, Windows
 
@@ -56,7 +56,13 @@ COLUMN_STATISTICS: Mapping[str, ColumnStatistic] = {
 }
 
 # One-sided: the final model is a little surer on new cells than the folds' models were on theirs, which is no drift.
-_SPECIAL = {PREDICTED_CLASS: "Jensen-Shannon distance", CONFIDENCE: "fall of the mean", ENTROPY: "rise of the mean"}
+_SPECIAL = {
+    PREDICTED_CLASS: "Jensen-Shannon distance",
+    CONFIDENCE: "fall of the mean",
+    ENTROPY: "rise of the mean",
+    SET_SIZE: "rise of the mean",
+    STRANGENESS: "rise of the mean",
+}
 
 
 def measure_signals(

@@ -96,6 +96,16 @@ def fit_familiar(embeddings: Array, labels: Sequence[str]) -> Familiar:
     )
 
 
+def held_out_distances(embeddings: Array, labels: Sequence[str], folds: Sequence[int]) -> Scores:
+    """Distances (N,) of cells to what the cells of the other folds make familiar."""
+    names, parts = np.asarray(labels, dtype=str), np.asarray(folds)
+    distances = np.empty(len(names))
+    for fold in np.unique(parts):
+        own = parts == fold
+        distances[own] = fit_familiar(embeddings[~own], names[~own]).distances(embeddings[own])
+    return distances
+
+
 def limit_for(
     embeddings: Array, labels: Sequence[str], folds: Sequence[int], *, false_flag_rate: float
 ) -> FamiliarLimit:
@@ -108,11 +118,7 @@ def limit_for(
     Args:
         embeddings: (N, E) by frozen blocks: no training touched them, so trained cells look no better than new ones.
     """
-    names, parts = np.asarray(labels, dtype=str), np.asarray(folds)
-    distances = np.empty(len(names))
-    for fold in np.unique(parts):
-        own = parts == fold
-        distances[own] = fit_familiar(embeddings[~own], names[~own]).distances(embeddings[own])
+    distances = held_out_distances(embeddings, labels, folds)
     n = len(distances)
     rank = rank_of(n, round(1 - false_flag_rate, 12))
     rate = false_flag_rate if rank <= n else 1 / (n + 1)

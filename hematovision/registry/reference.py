@@ -9,8 +9,11 @@ import pandas as pd
 from hematovision.evaluation.calibration import softmax
 from hematovision.learning.features import FeatureCache, embed
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits
+from hematovision.monitoring.observations import SET_SIZE, STRANGENESS
 from hematovision.monitoring.reference import build_reference
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.monitoring.strangeness import held_out_distances
+from hematovision.registry.package import ModelSpecification
 
 IMAGE_STATISTICS = ["brightness", "contrast", "sharpness", "saturation"]
 
@@ -22,25 +25,34 @@ def frozen_embeddings(features: FeatureSet, identities: Sequence[str]) -> np.nda
     return np.concatenate([embed(cached.taps[part, 0]) for part in parts])
 
 
+def doubt_table(sets: np.ndarray, strangeness: np.ndarray) -> pd.DataFrame:
+    """What a reference keeps of prediction sets (N, C) and strangeness (N,)."""
+    return pd.DataFrame({SET_SIZE: sets.sum(axis=1).astype(np.float64), STRANGENESS: strangeness})
+
+
 def write_reference(
     folder: Path,
     manifest: pd.DataFrame,
     outcomes: Sequence[FoldOutcome],
     features: FeatureSet,
-    temperature: float,
+    specification: ModelSpecification,
     settings: DriftSettings,
     *,
     seed: int,
 ) -> None:
-    """Write image statistics, embedding and predictions of the development cells to a folder."""
+    """Write image statistics, embedding and answers of the development cells to a folder."""
     rows, _, logits = out_of_fold_logits(manifest, outcomes)
+    probabilities = softmax(logits, specification.temperature)
+    embeddings = frozen_embeddings(features, list(rows["sha256"]))
+    distances = held_out_distances(embeddings, list(rows["label"]), list(rows["fold"]))
     reference = build_reference(
-        frozen_embeddings(features, list(rows["sha256"])),
+        embeddings,
         rows[IMAGE_STATISTICS].reset_index(drop=True),
-        softmax(logits, temperature).astype(np.float32),
+        probabilities.astype(np.float32),
         class_names(manifest),
         settings=settings,
         seed=seed,
         groups=list(rows["group"]),
+        doubts=doubt_table(specification.sets.sets(probabilities), distances / specification.familiar.distance),
     )
     reference.save(folder)

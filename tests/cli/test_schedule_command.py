@@ -121,6 +121,28 @@ def test_a_drift_alarm_stands_until_it_is_cleared_or_answered() -> None:
     assert not drift_alarm(config, None).met
 
 
+def test_each_model_and_site_has_an_alarm_and_former_champions_none() -> None:
+    config = load_config()
+    ledger = open_ledger(locate_home(), config.records.database)
+
+    def alarm(version: int, state: str, site: str) -> None:
+        ledger.append("alarm", f"model:hematovision/{version}", {"what": "drift", "state": state, "site": site})
+
+    alarm(1, "raised", "north")
+    alarm(1, "cleared", "south")
+    assert drift_alarm(config, None).met, "another site's calm clears nothing"
+    assert "at north" in drift_alarm(config, None).says
+    for number, (before, after) in enumerate([(None, "1"), ("1", "2")]):
+        move = {"stage": "done", "move": str(number), "name": "hematovision", "before": before, "after": after}
+        ledger.append("promotion", f"model:hematovision/{after}", move)
+        assert drift_alarm(config, None).met == (after == "1")
+    alarm(2, "raised", "north")
+    assert drift_alarm(config, None).met
+    ledger.append("alarm", "model:hematovision/2", {"what": "drift baseline", "site": "north"})
+    alarm(2, "cleared", "north")
+    assert not drift_alarm(config, None).met
+
+
 @pytest.mark.slow
 def test_two_daemons_of_the_command_line_run_each_due_time_once_and_stop_when_told(tmp_path: Path) -> None:
     """The real thing: two daemons, a real command that writes a folder, SIGTERM at the end."""
