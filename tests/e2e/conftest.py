@@ -93,7 +93,8 @@ def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for the whole folder: its tests share one run."""
+    """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("e2e"))
+            shares = "trained" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("e2e" if shares else item.path.stem))
