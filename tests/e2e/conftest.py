@@ -92,6 +92,7 @@ def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
     return ended.document
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it."""
     for item in items:

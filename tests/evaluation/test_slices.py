@@ -1,5 +1,7 @@
 """Slices: a planted bad part is found, chance is not taken for one, and every cell is counted."""
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,15 @@ from hypothesis import strategies as st
 
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.slices import Slices, SliceSettings, slice_errors
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    """statsmodels collects garbage at every call; what is there already need not be looked through each time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
 
 ASKED = SliceSettings(minimum_cells=10, error_rate=0.05, shown=16)
 

@@ -28,6 +28,7 @@ def service(package: Path, second: Path, tmp_path_factory: pytest.TempPathFactor
         yield running
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All that share the one service run in one worker."""
     for item in items:
