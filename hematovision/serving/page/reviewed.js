@@ -15,6 +15,7 @@ export function waitingCell(one, classes) {
     prediction: item ? null : one.id,
     note: item ? one.state : "",
     classes,
+    brief: true,
     picture: null, heat: null, probability: null, probabilities: null, set: [], because: [],
     unlike: false, refer: false, said: null, submitted: null, done: false,
   };
