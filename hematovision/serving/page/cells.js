@@ -1,6 +1,6 @@
 // What a cell is on this page, and how it is told in words and pictures.
 
-import { bar, count, el, percent } from "./elements.js";
+import { bar, className, count, el, percent } from "./elements.js";
 
 /**
  * A cell as a bench shows it.
@@ -45,7 +45,7 @@ export function thumbnail(cell, unreadable) {
   const flag = (kind, text) => el("span", { class: `flag ${kind}` }, text);
   return [
     picture(cell, "", unreadable),
-    el("span", { class: "label" }, cell.said ?? cell.proposed ?? cell.label),
+    el("span", { class: "label" }, className(cell.said ?? cell.proposed ?? cell.label)),
     cell.brief ? null : el("span", { class: "chance" }, bar(cell.probability), percent(cell.probability)),
     el("span", { class: "flags" },
       cell.unlike && !cell.brief ? flag("bad", "unlike training") : null,

@@ -1,7 +1,7 @@
 // The panel about one cell: its picture, what the model says, and what a person may say.
 
 import { picture, possible, warnings } from "./cells.js";
-import { bar, el, percent } from "./elements.js";
+import { bar, className, el, percent } from "./elements.js";
 import { marksOf } from "./marks.js";
 
 /**
@@ -64,7 +64,7 @@ function choice(cell, { label, keys }, acts) {
   };
   return el("button", attributes,
     el("span", { class: "keys" }, keys.map((key) => el("kbd", {}, key))),
-    el("span", { class: "label" }, label),
+    el("span", { class: "label" }, className(label)),
     share === undefined ? el("span") : bar(share),
     el("span", { class: "number" }, sure));
 }

@@ -50,21 +50,22 @@ function model({ model: { name, version, digest, data_version: data, classes }, 
 function driftWords({ drift }) {
   const raised = drift.filter(({ state }) => state === "raised");
   if (raised.length) return "A drift alarm stands.";
-  return drift.length ? "No drift alarm stands." : "No drift alarm on record.";
+  return drift.length ? "No drift alarm stands." : "Nobody has looked for drift.";
 }
 
 function drift(found) {
   const raised = found.drift.some(({ state }) => state === "raised");
   const lines = found.drift.map((seen) => el("li", {},
     el("strong", {}, seen.site ?? "All sites"),
-    seen.state === "raised" ? ": alarm since " : ": cleared ",
+    seen.state === "raised" ? ": alarm since " : ": calm since ",
     moment(seen.since),
     seen.signals.length ? ` – ${seen.signals.join(", ")}` : "",
-    seen.n ? ` (${count(seen.n, "picture")})` : ""));
+    el("span", { class: "quiet" }, ` Last look `, moment(seen.at), `, ${count(seen.n, "picture")}.`)));
   return tile("Drift",
     el("p", { class: `value ${raised ? "bad" : found.drift.length ? "good" : ""}` }, driftWords(found)),
     raised ? el("p", {}, "Pictures no longer look as they did in training: take answers with care until somebody has looked into it.") : null,
-    found.drift.length ? null : el("p", { class: "quiet" }, "That is no proof that nothing drifts: it has to be monitored."),
+    found.drift.length ? null : el("p", {}, "Whether pictures still look as in training is unknown: ",
+      el("code", {}, "hematovision monitor --predictions"), " looks."),
     el("ul", {}, lines));
 }
 
