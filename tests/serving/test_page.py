@@ -155,7 +155,7 @@ def test_what_is_too_much_for_a_busy_service_is_sent_one_by_one(browser: Browser
         else:
             route.continue_()
 
-    with signed_in(browser, service, "predict", errors=True) as lab:
+    with signed_in(browser, service, "predict") as lab:
         lab.page.route("**/v1/predictions", busy)
         lab.drop({f"{number}.png": noisy((60, 190, 60), number) for number in range(3)})
         expect(lab.cells()).to_have_count(3)
@@ -174,7 +174,7 @@ def test_a_picture_the_browser_cannot_show_is_drawn_by_the_service(lab: Opened) 
 
 
 def test_a_service_that_is_away_loses_nothing(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", errors=True) as lab:
+    with signed_in(browser, service, "predict") as lab:
         lab.page.context.set_offline(True)
         lab.drop({"one.png": GREEN})
         expect(lab.page.get_by_role("alert").first).to_contain_text("cannot be reached")
@@ -184,7 +184,7 @@ def test_a_service_that_is_away_loses_nothing(browser: Browser, service: Running
 
 
 def test_wrong_keys_and_wrong_roles_are_told(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", "review", errors=True) as lab:
+    with signed_in(browser, service, "predict", "review") as lab:
         expect(lab.page.locator("#review-role")).to_contain_text("takes a key of the role review or senior")
         expect(lab.page.locator("#queue")).to_be_hidden()
         lab.page.get_by_role("button", name="Sign out").click()
@@ -196,7 +196,7 @@ def test_wrong_keys_and_wrong_roles_are_told(browser: Browser, service: Running)
 
 
 def test_a_key_that_ends_asks_for_another_and_keeps_the_cells(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", errors=True) as lab:
+    with signed_in(browser, service, "predict") as lab:
         lab.drop({"one.png": GREEN})
         expect(lab.cells()).to_have_count(1)
         lab.page.route("**/v1/feedback", lambda route: route.fulfill(status=401, body='{"detail": "revoked"}'))
@@ -260,6 +260,21 @@ def test_a_prediction_nobody_looked_at_is_confirmed_and_taken_back(browser: Brow
         expect(lab.page.locator("#review-empty")).to_have_text("Nothing waits for you.")
 
 
+def test_a_late_answer_does_not_replace_that_to_a_later_question(browser: Browser, service: Running) -> None:
+    site, held = f"ward {new_id()}", list[Route]()
+    _corrections(service, site, 1)
+    _corrections(service, f"other {site}", 1)
+    everything = re.compile(r"/v1/review/queue\?limit=\d+$")
+    with signed_in(browser, service, "review") as lab:
+        lab.page.route(everything, held.append)
+        lab.page.get_by_role("link", name="Review").click()
+        _only(lab, site, 1)
+        with lab.page.expect_response(everything):
+            held[0].continue_()
+        lab.page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(lab.page.locator("#queue [role=option]")).to_have_count(1)
+
+
 def test_the_status_shows_model_drift_and_counts(browser: Browser, service: Running) -> None:
     site, history = f"ward {new_id()}", open_history(service.home, None)
     history.keep(check(True, site=site))
@@ -275,6 +290,7 @@ def test_the_status_shows_model_drift_and_counts(browser: Browser, service: Runn
         lab.page.get_by_role("link", name="Status").click()
         expect(content).to_contain_text(f"{site}: calm since")
         lab.page.get_by_label("Answers by").select_option("hour/24")
+        expect(content.locator("svg.strip").first).to_have_attribute("viewBox", "0 0 24 1")
         lab.page.get_by_text("As a table").click()
         today = lab.page.locator("#status-content tbody tr").last.locator("td").all_inner_texts()
         with service.client() as client:

@@ -8,7 +8,7 @@ import { guarded } from "./turns.js";
 export class Status {
   /** @param {import("./service.js").Service} service */
   constructor(service) {
-    this.service = service;
+    Object.assign(this, { service, asked: 0 });
     byId("status-form").addEventListener("submit", (event) => { event.preventDefault(); this.open(); });
     byId("period").addEventListener("change", () => this.open());
   }
@@ -16,12 +16,16 @@ export class Status {
   /** Ask and show. */
   async open() {
     const [period, last] = byId("period").value.split("/");
+    this.asked += 1;
+    const mine = this.asked;
     await guarded(async () => {
       const found = await this.service.json(`v1/status?${new URLSearchParams({ period, last })}`);
+      if (mine !== this.asked) return; // somebody has asked again meanwhile
       calm();
+      const unfolded = Boolean(byId("status-content").querySelector("details")?.open);
       byId("status-content").replaceChildren(
         el("div", { class: "tiles" }, model(found), drift(found), corrections(found)),
-        answers(found, spans(period, Number(last))),
+        answers(found, spans(period, Number(last)), unfolded),
         el("p", { class: "quiet" }, "As of ", moment(new Date().toISOString()), "."));
       say(`Status of ${found.model.name} version ${found.model.version}. ${driftWords(found)}`);
     });
@@ -78,7 +82,7 @@ function corrections({ feedback, predictions }) {
       ["predictions on record", predictions.toLocaleString()]));
 }
 
-function answers({ answers: counted, model: { classes } }, starts) {
+function answers({ answers: counted, model: { classes } }, starts, unfolded) {
   const at = new Map(counted.map((interval) => [interval.start, interval]));
   const row = (name, kind, value) => ({ name, kind, values: starts.map((start) => value(at.get(start)) ?? 0) });
   const answered = new Set(counted.flatMap((interval) => Object.keys(interval.classes)));
@@ -90,6 +94,6 @@ function answers({ answers: counted, model: { classes } }, starts) {
   ];
   return el("section", { class: "tile wide" }, el("h2", {}, "Answers by class over time"),
     ...(counted.length
-      ? [strips(rows, starts), el("details", {}, el("summary", {}, "As a table"), stripTable(rows, starts))]
+      ? [strips(rows, starts), el("details", { open: unfolded }, el("summary", {}, "As a table"), stripTable(rows, starts))]
       : [el("p", { class: "empty" }, "Nothing was answered in this time.")]));
 }
