@@ -28,6 +28,7 @@ def _serve(settings: "RunConfig", output: Output) -> None:
     from hematovision.errors import HematoVisionError
     from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
+    from hematovision.monitoring.history import open_history
     from hematovision.serving.access import Doorkeeper, open_keys
     from hematovision.serving.application import create_app
     from hematovision.serving.engine import Engine
@@ -48,7 +49,8 @@ def _serve(settings: "RunConfig", output: Output) -> None:
     uri = serving.model or f"models:/{settings.registry.model_name}@champion"
     engine = Engine(home, uri, shadow=serving.shadow, metrics=metrics)
     engine.start()
-    app = create_app(home, serving, engine, store, Doorkeeper(keys, fresh_seconds=serving.key_seconds), metrics)
+    doorkeeper = Doorkeeper(keys, fresh_seconds=serving.key_seconds)
+    app = create_app(home, serving, engine, store, doorkeeper, metrics, open_history(home, database))
 
     def tell(address: str) -> None:
         document = {

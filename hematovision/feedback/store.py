@@ -67,7 +67,6 @@ class FeedbackStore:
         self.pictures = pictures
         self.guard = guard
         self.settings = settings
-        self.ledger = ledger
         tables.prepare(engine)
         self._screen = Screen(settings.suspicion)
         self._teller = Teller(engine, ledger)

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from hematovision import __version__
 from hematovision.feedback.store import FeedbackStore
 from hematovision.home import Home
+from hematovision.monitoring.history import DriftHistory
 from hematovision.serving.access import Doorkeeper
 from hematovision.serving.engine import Engine
 from hematovision.serving.laboratory import install_page
@@ -31,6 +32,7 @@ def create_app(
     store: FeedbackStore,
     doorkeeper: Doorkeeper,
     metrics: Metrics,
+    drift: DriftHistory,
 ) -> FastAPI:
     """The application; its lifespan starts and ends what works behind it."""
     app = FastAPI(
@@ -42,7 +44,7 @@ def create_app(
         redoc_url=None,
         lifespan=_life,
     )
-    app.state.service = Service(home, settings, engine, store, doorkeeper, metrics)
+    app.state.service = Service(home, settings, engine, store, doorkeeper, metrics, drift)
     for router in (routes, review_routes, status_routes):
         app.include_router(router)
     install_page(app)

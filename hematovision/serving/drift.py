@@ -1,19 +1,18 @@
-"""Whether a drift alarm stands for a model, as the ledger has it."""
+"""Whether a drift alarm stands for a model, as its monitoring has it."""
 
-from hematovision.ledger import Ledger
+from hematovision.monitoring.history import DriftHistory
 from hematovision.serving.status_schemas import DriftSeen
 
 
-def drift_seen(ledger: Ledger, model: str) -> list[DriftSeen]:
-    """The newest drift alarm of a model at each site: alarms that stand first, then by site.
+def drift_seen(history: DriftHistory, model: str) -> list[DriftSeen]:
+    """The newest check of a model at each site: alarms that stand first, then by site.
 
     Args:
         model: NAME/VERSION.
     """
-    newest: dict[str | None, DriftSeen] = {}
-    for record in ledger.records(kind="alarm", subject=f"model:{model}"):
-        content = record.content
-        if content.get("what") == "drift":
-            about = {name: content[name] for name in ("state", "site", "signals", "n") if name in content}
-            newest[content.get("site")] = DriftSeen.model_validate(about | {"since": record.time})
-    return sorted(newest.values(), key=lambda seen: (seen.state != "raised", seen.site or ""))
+    seen = [
+        DriftSeen(state=check.state, site=check.site, since=check.since, at=check.time, signals=check.alarms, n=check.n)
+        for check in history.latest()
+        if check.model == model
+    ]
+    return sorted(seen, key=lambda one: (one.state != "raised", one.site or ""))

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from hematovision.feedback.records import Prediction
 from hematovision.feedback.store import FeedbackStore
 from hematovision.home import Home
+from hematovision.monitoring.history import DriftHistory
 from hematovision.serving.access import Doorkeeper, Key, Role
 from hematovision.serving.answering import Answering
 from hematovision.serving.engine import Engine
@@ -36,13 +37,14 @@ class Service:
         store: FeedbackStore,
         doorkeeper: Doorkeeper,
         metrics: Metrics,
+        drift: DriftHistory,
     ) -> None:
-        self.home = home
         self.settings = settings
         self.engine = engine
         self.store = store
         self.doorkeeper = doorkeeper
         self.metrics = metrics
+        self.drift = drift
         self.admission = Admission(settings.limits, metrics)
         self.answering = Answering(settings, engine, store, metrics)
         self.explainers = Explainers(home, lambda: engine.current)

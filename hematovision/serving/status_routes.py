@@ -50,7 +50,7 @@ def _status(service: Service, period: Period, last: int) -> ServiceStatus:
         serving_since=current.since,
         shadow=shadow.reference if shadow else None,
         trouble={part: TroubleSeen(**vars(found)) for part, found in service.engine.trouble.items()},
-        drift=drift_seen(store.ledger, current.reference),
+        drift=drift_seen(service.drift, current.reference),
         predictions=counts["predictions"],
         feedback=counts["items"],
         period=period,

@@ -37,20 +37,26 @@ class KeyHolder(_Schema):
 
 
 class DriftSeen(_Schema):
-    """The last change of the drift alarm of the model that serves, at one site (or over all, where `site` is null)."""
+    """What monitoring last said of the model that serves, at one site (of no site in particular where `site` is null).
+
+    Attributes:
+        state: `raised` while a drift alarm stands, since `since`. at: of the last check. signals: those in alarm then.
+        n: pictures that check looked at.
+    """
 
     state: Literal["raised", "cleared"] = Field(examples=["raised"])
     site: str | None = Field(None, examples=["ward-3"])
     since: str = Field(examples=["2026-11-22T09:30:00.000000+00:00"])
-    signals: list[str] = Field(default_factory=list, examples=[["embedding", "image statistics"]])
-    n: int | None = Field(None, examples=[200], description="Pictures in the window that changed it.")
+    at: str = Field(examples=["2026-11-22T10:30:00.000000+00:00"])
+    signals: list[str] = Field(examples=[["embedding", "image statistics"]])
+    n: int = Field(examples=[200])
 
 
 class ServiceStatus(_Schema):
     """What serves, whether the world still looks as it did in training, and what was answered lately.
 
     Attributes:
-        drift: empty where no alarm was ever raised or cleared for this model. feedback: corrections by state.
+        drift: empty where nobody has looked for drift of this model. feedback: corrections by state.
         answers: by class for every period in which there were any.
     """
 

@@ -47,6 +47,12 @@
     return [document.scrollingElement.scrollWidth, out.map((one) => `${one.tagName}.${one.className}`)];
   },
 
+  // The headings that are told, in order: h1, h2, …
+  headings() {
+    const all = [...document.querySelectorAll("h1, h2, h3, h4")];
+    return all.filter((one) => one.checkVisibility() && !one.ariaHidden).map((one) => one.localName);
+  },
+
   // How many elements move or would.
   moving() {
     const would = [...document.querySelectorAll("*")].filter((one) => parseFloat(getComputedStyle(one).transitionDuration) > 0);

@@ -9,8 +9,9 @@ from playwright.sync_api import Browser, Route, expect
 
 from hematovision.data.decoding import encode_png
 from hematovision.feedback.records import new_id
-from hematovision.ledger import open_ledger
+from hematovision.monitoring.history import open_history
 from hematovision.serving.laboratory import PAGE
+from tests.monitoring.test_history import check
 from tests.serving.laboratory_page import Opened, chromium, noisy, signed_in
 from tests.serving.running import LIMITS, Running
 from tests.serving.small_models import CLASSES, cell
@@ -54,11 +55,12 @@ def test_the_heat_map_comes_when_it_is_asked_for(lab: Opened) -> None:
 
 
 def test_what_needs_a_person_says_so(lab: Opened) -> None:
-    lab.drop({"faint.png": noisy(FAINT, 3), "strange.png": encode_png(cell((0, 0, 0)))})
+    lab.drop({"between.png": encode_png(cell((240, 240, 10))), "sure.png": GREEN})
     expect(lab.cells()).to_have_count(2)
-    expect(lab.page.locator("#gallery .panel")).to_contain_text("Refer to a person")
+    panel = lab.page.locator("#gallery .panel")
+    expect(panel).to_contain_text(f"Refer to a person: 2 classes cannot be excluded: {CLASSES[0]}, {CLASSES[1]}.")
     lab.page.get_by_label("Show").select_option("refer")
-    assert lab.cells().count() >= 1
+    expect(lab.cells()).to_have_count(1)
     lab.page.get_by_label("Show").select_option("said")
     expect(lab.cells()).to_have_count(0)
 
@@ -79,6 +81,15 @@ def test_one_key_corrects_and_undo_takes_it_back(lab: Opened, service: Running) 
     prediction = re.search(r"id ([0-9a-f-]{36})", lab.page.locator(".panel").first.inner_text())
     assert prediction
     assert {item.state for item in _items_of(service, prediction[1])} == {"rejected"}
+
+
+def test_keys_are_about_the_cell_that_has_the_focus_however_it_came_by_it(lab: Opened) -> None:
+    lab.drop({"a.png": noisy(FAINT, new_seed()), "b.png": noisy(FAINT, new_seed())})
+    expect(lab.cells()).to_have_count(2)
+    lab.cells().nth(1).evaluate("option => option.focus()")
+    lab.page.keyboard.press("3")
+    expect(lab.cells().nth(1)).to_contain_text("corrected")
+    assert "corrected" not in lab.cells().first.inner_text()
 
 
 def test_two_quick_keys_are_kept_in_their_order(lab: Opened, service: Running) -> None:
@@ -137,6 +148,19 @@ def test_pictures_that_do_not_fit_one_request_are_answered_in_others(lab: Opened
     expect(lab.page.locator("#left-out")).to_be_hidden()
 
 
+def test_what_is_too_much_for_a_busy_service_is_sent_one_by_one(browser: Browser, service: Running) -> None:
+    def busy(route: Route) -> None:
+        if (route.request.post_data_buffer or b"").count(b'name="images"') > 1:
+            route.fulfill(status=503, body='{"detail": "busy"}')
+        else:
+            route.continue_()
+
+    with signed_in(browser, service, "predict") as lab:
+        lab.page.route("**/v1/predictions", busy)
+        lab.drop({f"{number}.png": noisy((60, 190, 60), number) for number in range(3)})
+        expect(lab.cells()).to_have_count(3)
+
+
 def test_a_picture_the_browser_cannot_show_is_drawn_by_the_service(lab: Opened) -> None:
     import io
 
@@ -150,7 +174,7 @@ def test_a_picture_the_browser_cannot_show_is_drawn_by_the_service(lab: Opened) 
 
 
 def test_a_service_that_is_away_loses_nothing(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", errors=True) as lab:
+    with signed_in(browser, service, "predict") as lab:
         lab.page.context.set_offline(True)
         lab.drop({"one.png": GREEN})
         expect(lab.page.get_by_role("alert").first).to_contain_text("cannot be reached")
@@ -160,7 +184,7 @@ def test_a_service_that_is_away_loses_nothing(browser: Browser, service: Running
 
 
 def test_wrong_keys_and_wrong_roles_are_told(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", "review", errors=True) as lab:
+    with signed_in(browser, service, "predict", "review") as lab:
         expect(lab.page.locator("#review-role")).to_contain_text("takes a key of the role review or senior")
         expect(lab.page.locator("#queue")).to_be_hidden()
         lab.page.get_by_role("button", name="Sign out").click()
@@ -172,7 +196,7 @@ def test_wrong_keys_and_wrong_roles_are_told(browser: Browser, service: Running)
 
 
 def test_a_key_that_ends_asks_for_another_and_keeps_the_cells(browser: Browser, service: Running) -> None:
-    with signed_in(browser, service, "predict", errors=True) as lab:
+    with signed_in(browser, service, "predict") as lab:
         lab.drop({"one.png": GREEN})
         expect(lab.cells()).to_have_count(1)
         lab.page.route("**/v1/feedback", lambda route: route.fulfill(status=401, body='{"detail": "revoked"}'))
@@ -236,22 +260,37 @@ def test_a_prediction_nobody_looked_at_is_confirmed_and_taken_back(browser: Brow
         expect(lab.page.locator("#review-empty")).to_have_text("Nothing waits for you.")
 
 
+def test_a_late_answer_does_not_replace_that_to_a_later_question(browser: Browser, service: Running) -> None:
+    site, held = f"ward {new_id()}", list[Route]()
+    _corrections(service, site, 1)
+    _corrections(service, f"other {site}", 1)
+    everything = re.compile(r"/v1/review/queue\?limit=\d+$")
+    with signed_in(browser, service, "review") as lab:
+        lab.page.route(everything, held.append)
+        lab.page.get_by_role("link", name="Review").click()
+        _only(lab, site, 1)
+        with lab.page.expect_response(everything):
+            held[0].continue_()
+        lab.page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(lab.page.locator("#queue [role=option]")).to_have_count(1)
+
+
 def test_the_status_shows_model_drift_and_counts(browser: Browser, service: Running) -> None:
-    site, ledger = f"ward {new_id()}", open_ledger(service.home, None)
-    subject, alarm = "model:hematovision/1", {"what": "drift", "site": site, "signals": ["embedding"], "n": 50}
-    ledger.append("alarm", subject, alarm | {"state": "raised"})
+    site, history = f"ward {new_id()}", open_history(service.home, None)
+    history.keep(check(True, site=site))
     with signed_in(browser, service, "predict", "status") as lab:
         content = lab.page.locator("#status-content")
         expect(content).to_contain_text("hematovision/1")
         expect(content).to_contain_text("A drift alarm stands.")
         expect(content).to_contain_text(f"{site}: alarm since")
-        ledger.append("alarm", subject, alarm | {"state": "cleared"})
+        history.keep(check(False, site=site))
         lab.page.get_by_role("link", name="Classify").click()
         lab.drop({"one.png": GREEN})
         expect(lab.cells()).to_have_count(1)
         lab.page.get_by_role("link", name="Status").click()
-        expect(content).to_contain_text(f"{site}: cleared")
+        expect(content).to_contain_text(f"{site}: calm since")
         lab.page.get_by_label("Answers by").select_option("hour/24")
+        expect(content.locator("svg.strip").first).to_have_attribute("viewBox", "0 0 24 1")
         lab.page.get_by_text("As a table").click()
         today = lab.page.locator("#status-content tbody tr").last.locator("td").all_inner_texts()
         with service.client() as client:

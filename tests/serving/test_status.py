@@ -1,11 +1,14 @@
 """Whose key this is, and how the service does."""
 
+from pathlib import Path
+
 import pytest
 
 from hematovision.data.decoding import encode_png
 from hematovision.home import Home
-from hematovision.ledger import Ledger, open_ledger
+from hematovision.monitoring.history import DriftHistory, open_history
 from hematovision.serving.drift import drift_seen
+from tests.monitoring.test_history import check
 from tests.serving.running import LIMITS, Running
 from tests.serving.small_models import CLASSES, cell
 
@@ -13,8 +16,8 @@ MODEL = "hematovision/1"
 
 
 @pytest.fixture
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
-    return open_ledger(Home(tmp_path_factory.mktemp("ledger")), None)
+def history(tmp_path: Path) -> DriftHistory:
+    return open_history(Home(tmp_path), None)
 
 
 @pytest.mark.parametrize(
@@ -58,25 +61,21 @@ def test_the_status_keeps_to_its_limits(service: Running) -> None:
             assert client.get("/v1/status", params=query).status_code == 422
 
 
-def _alarm(ledger: Ledger, state: str, model: str = MODEL, **content: object) -> None:
-    ledger.append("alarm", f"model:{model}", {"what": "drift", "state": state, **content})
-
-
-def test_the_newest_alarm_of_each_site_counts(ledger: Ledger) -> None:
-    assert drift_seen(ledger, MODEL) == []
-    _alarm(ledger, "raised", site="north", signals=["embedding"], n=50, report="x.html")
-    _alarm(ledger, "raised", site="south", signals=["classes"], n=60)
-    _alarm(ledger, "cleared", site="north", signals=[], n=70)
-    _alarm(ledger, "raised", model="hematovision/2")
-    ledger.append("alarm", f"model:{MODEL}", {"what": "alias moved", "found": "3", "recorded": "1"})
-    seen = drift_seen(ledger, MODEL)
-    assert [(one.site, one.state, one.signals, one.n) for one in seen] == [
-        ("south", "raised", ["classes"], 60),
-        ("north", "cleared", [], 70),
+def test_the_newest_check_of_each_site_counts(history: DriftHistory) -> None:
+    assert drift_seen(history, MODEL) == []
+    history.keep(check(True, site="north"))
+    raised = history.keep(check(True, site="south"))
+    history.keep(check(False, site="north"))
+    latest = history.keep(check(True, site="south"))
+    history.keep(check(True, model="hematovision/2"))
+    seen = drift_seen(history, MODEL)
+    assert [(one.site, one.state, one.signals) for one in seen] == [
+        ("south", "raised", ["brightness"]),
+        ("north", "cleared", []),
     ]
+    assert (seen[0].since, seen[0].at, seen[0].n) == (raised.time, latest.time, 50)
 
 
-def test_an_alarm_without_a_site_is_about_all(ledger: Ledger) -> None:
-    _alarm(ledger, "raised")
-    (seen,) = drift_seen(ledger, MODEL)
-    assert (seen.site, seen.state, seen.signals, seen.n) == (None, "raised", [], None)
+def test_a_check_without_a_site_is_told_too(history: DriftHistory) -> None:
+    history.keep(check(True, site=None))
+    assert [(one.site, one.state) for one in drift_seen(history, MODEL)] == [(None, "raised")]

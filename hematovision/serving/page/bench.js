@@ -25,7 +25,7 @@ export class Bench {
     this.panel = el("section", { class: "panel", "aria-label": "The chosen cell", tabindex: "-1" });
     this.clear();
     place.append(el("div", { class: "sides" }, this.list, this.panel));
-    this.list.addEventListener("click", (event) => this.#clicked(event));
+    for (const name of ["click", "focusin"]) this.list.addEventListener(name, (event) => this.#reached(event));
     this.list.addEventListener("keydown", (event) => this.#moved(event));
     for (const part of [this.list, this.panel]) part.addEventListener("keydown", (event) => this.#pressed(event));
   }
@@ -101,10 +101,11 @@ export class Bench {
     option?.setAttribute("tabindex", chosen ? "0" : "-1");
   }
 
-  #clicked(event) {
+  /** Whichever way a cell comes to have the focus, keys are about it and no other: screen readers move it too. */
+  #reached(event) {
     const option = event.target.closest("[role=option]");
     const cell = this.cells.find((one) => this.options.get(one) === option);
-    if (cell) this.choose(cell);
+    if (cell && cell !== this.current) this.choose(cell);
   }
 
   #moved(event) {

@@ -1,6 +1,6 @@
 // What a cell is on this page, and how it is told in words and pictures.
 
-import { bar, count, el, percent } from "./elements.js";
+import { bar, className, count, el, percent } from "./elements.js";
 
 /**
  * A cell as a bench shows it.
@@ -13,6 +13,7 @@ import { bar, count, el, percent } from "./elements.js";
  * @property {string[]} set classes that cannot be excluded. @property {number} [confidence] of the set.
  * @property {boolean} unlike the training cells. @property {boolean} refer to a person. @property {string[]} because why.
  * @property {string|null} said what this person says. @property {string} note a word on its state.
+ * @property {boolean} [brief] in the list only what is to be decided, not what the model says.
  * @property {boolean} done whether this person is done with it.
  */
 
@@ -44,11 +45,11 @@ export function thumbnail(cell, unreadable) {
   const flag = (kind, text) => el("span", { class: `flag ${kind}` }, text);
   return [
     picture(cell, "", unreadable),
-    el("span", { class: "label" }, cell.said ?? cell.proposed ?? cell.label),
-    cell.probability === null ? null : el("span", { class: "chance" }, bar(cell.probability), percent(cell.probability)),
+    el("span", { class: "label" }, className(cell.said ?? cell.proposed ?? cell.label)),
+    cell.brief ? null : el("span", { class: "chance" }, bar(cell.probability), percent(cell.probability)),
     el("span", { class: "flags" },
-      cell.unlike ? flag("bad", "unlike training") : null,
-      cell.refer && !cell.unlike ? flag("warn", "refer") : null,
+      cell.unlike && !cell.brief ? flag("bad", "unlike training") : null,
+      cell.refer && !cell.unlike && !cell.brief ? flag("warn", "refer") : null,
       cell.note ? flag(cell.done ? "good" : "", cell.note) : null),
   ].filter(Boolean);
 }

@@ -27,6 +27,11 @@ export function svg(tag, attributes = {}, ...children) {
 /** The element of this id. */
 export const byId = (id) => document.getElementById(id);
 
+/** The name of a class, which may break after an underscore. */
+export function className(label) {
+  return label.split(/(?<=_)/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
+}
+
 /** A probability as people read it; never 0 or 100 %, which no calibrated answer is. */
 export function percent(share) {
   if (share >= 0.9995) return "> 99.9 %";

@@ -1,7 +1,7 @@
 // The panel about one cell: its picture, what the model says, and what a person may say.
 
 import { picture, possible, warnings } from "./cells.js";
-import { bar, el, percent } from "./elements.js";
+import { bar, className, el, percent } from "./elements.js";
 import { marksOf } from "./marks.js";
 
 /**
@@ -14,8 +14,7 @@ export function panelOf(cell, acts, { head = [], foot = [] }) {
   return [
     el("h2", {}, cell.name),
     ...warnings(cell),
-    looks(cell, acts),
-    tools(cell, acts),
+    el("div", { class: cell.heat ? "looks two" : "looks" }, ...looks(cell, acts), tools(cell, acts)),
     ...head,
     choices(cell, acts),
     cell.probabilities ? el("p", { class: "quiet" }, possible(cell)) : null,
@@ -27,7 +26,7 @@ function looks(cell, acts) {
   const heat = cell.heat && el("figure", {},
     el("img", { src: cell.heat, alt: `Where the model looked for ${cell.label}` }),
     el("figcaption", {}, `Where it looked for ${cell.label}`));
-  return el("div", { class: "looks" }, el("figure", {}, picture(cell, `The cell of ${cell.name}`, acts.redraw)), heat);
+  return [el("figure", {}, picture(cell, `The cell of ${cell.name}`, acts.redraw)), heat];
 }
 
 /** A button with the key that does the same; `part` names it, so that focus finds it again when it is drawn anew. */
@@ -37,7 +36,7 @@ export function keyButton(part, key, text, onclick, attributes = {}) {
 }
 
 function tools(cell, acts) {
-  return el("p", { class: "row" },
+  return el("p", { class: "row tools" },
     cell.probabilities && keyButton("heat", "h", "Heat map", acts.heat, { "aria-pressed": String(Boolean(cell.heat)) }),
     keyButton("undo", "u", "Undo", acts.undo, { "aria-disabled": cell.said ? null : "true" }));
 }
@@ -65,7 +64,7 @@ function choice(cell, { label, keys }, acts) {
   };
   return el("button", attributes,
     el("span", { class: "keys" }, keys.map((key) => el("kbd", {}, key))),
-    el("span", { class: "label" }, label),
+    el("span", { class: "label" }, className(label)),
     share === undefined ? el("span") : bar(share),
     el("span", { class: "number" }, sure));
 }

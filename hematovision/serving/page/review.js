@@ -13,7 +13,7 @@ const AT_A_TIME = 50;
 export class Review {
   /** @param {import("./service.js").Service} service @param holder what `/v1/key` says. */
   constructor(service, holder) {
-    Object.assign(this, { service, holder, model: null });
+    Object.assign(this, { service, holder, model: null, asked: 0 });
     const turn = (work) => (cell, ...rest) => inTurn(cell, () => work(cell, ...rest));
     const acts = {
       say: turn((cell, label) => this.#say(cell, label)),
@@ -45,13 +45,15 @@ export class Review {
   /** Ask what waits, and show it. */
   async open() {
     if (!this.holder.votes_as) return;
+    this.asked += 1;
+    const mine = this.asked;
     calm();
     await guarded(async () => {
       const site = byId("review-site").value.trim();
-      const asked = new URLSearchParams({ limit: AT_A_TIME, ...(site && { site }) });
+      const wanted = new URLSearchParams({ limit: AT_A_TIME, ...(site && { site }) });
       this.model = await this.service.json("v1/model");
-      const { waiting } = await this.service.json(`v1/review/queue?${asked}`);
-      this.#fill(waiting);
+      const { waiting } = await this.service.json(`v1/review/queue?${wanted}`);
+      if (mine === this.asked) this.#fill(waiting); // else somebody has asked again meanwhile
     });
   }
 

@@ -15,6 +15,7 @@ export function waitingCell(one, classes) {
     prediction: item ? null : one.id,
     note: item ? one.state : "",
     classes,
+    brief: true,
     picture: null, heat: null, probability: null, probabilities: null, set: [], because: [],
     unlike: false, refer: false, said: null, submitted: null, done: false,
   };
@@ -44,12 +45,17 @@ export function question(cell, { agree, reject }) {
   const people = cell.item ? `${cell.by ?? "Somebody"} says ${cell.proposed}.` : "Nobody has looked at it.";
   return [
     el("p", {}, el("strong", {}, people), ` ${models(cell)}`),
-    cell.reason && el("p", { class: "warning warn" }, cell.item ? `${cell.state}: ${cell.reason}` : cell.reason),
+    cell.reason && el("p", { class: "warning warn" }, standing(cell)),
     el("p", { class: "row" }, agreeing, rejecting),
     el("p", { class: "quiet" }, cell.item
       ? "A class says what it is: the proposed one accepts, another rejects and proposes that one instead."
       : "A class says what it is: it confirms or corrects the model."),
   ].filter(Boolean);
+}
+
+function standing({ item, state, reason }) {
+  if (!item) return `${reason}.`;
+  return state === "quarantined" ? `Set aside: ${reason}. To accept it takes a senior.` : `${state}: ${reason}.`;
 }
 
 function models({ predicted, probability, shadow }) {

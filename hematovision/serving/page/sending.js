@@ -108,7 +108,7 @@ export class Sending {
 
   #handle(batch, error) {
     if (Array.isArray(error.members.errors)) this.#unread(batch, error.members.errors);
-    else if (error.status === 413 && batch.length > 1) this.waiting.unshift(...batch.map(alone));
+    else if ([413, 503].includes(error.status) && batch.length > 1) this.waiting.unshift(...batch.map(alone));
     else if (error.status === 413 || error.status === 415) batch.forEach((item) => this.#refuse(item, error.message));
     else throw error;
   }

@@ -8,7 +8,7 @@ import { guarded } from "./turns.js";
 export class Status {
   /** @param {import("./service.js").Service} service */
   constructor(service) {
-    this.service = service;
+    Object.assign(this, { service, asked: 0 });
     byId("status-form").addEventListener("submit", (event) => { event.preventDefault(); this.open(); });
     byId("period").addEventListener("change", () => this.open());
   }
@@ -16,12 +16,16 @@ export class Status {
   /** Ask and show. */
   async open() {
     const [period, last] = byId("period").value.split("/");
+    this.asked += 1;
+    const mine = this.asked;
     await guarded(async () => {
       const found = await this.service.json(`v1/status?${new URLSearchParams({ period, last })}`);
+      if (mine !== this.asked) return; // somebody has asked again meanwhile
       calm();
+      const unfolded = Boolean(byId("status-content").querySelector("details")?.open);
       byId("status-content").replaceChildren(
         el("div", { class: "tiles" }, model(found), drift(found), corrections(found)),
-        answers(found, spans(period, Number(last))),
+        answers(found, spans(period, Number(last)), unfolded),
         el("p", { class: "quiet" }, "As of ", moment(new Date().toISOString()), "."));
       say(`Status of ${found.model.name} version ${found.model.version}. ${driftWords(found)}`);
     });
@@ -50,21 +54,22 @@ function model({ model: { name, version, digest, data_version: data, classes }, 
 function driftWords({ drift }) {
   const raised = drift.filter(({ state }) => state === "raised");
   if (raised.length) return "A drift alarm stands.";
-  return drift.length ? "No drift alarm stands." : "No drift alarm on record.";
+  return drift.length ? "No drift alarm stands." : "Nobody has looked for drift.";
 }
 
 function drift(found) {
   const raised = found.drift.some(({ state }) => state === "raised");
   const lines = found.drift.map((seen) => el("li", {},
     el("strong", {}, seen.site ?? "All sites"),
-    seen.state === "raised" ? ": alarm since " : ": cleared ",
+    seen.state === "raised" ? ": alarm since " : ": calm since ",
     moment(seen.since),
     seen.signals.length ? ` – ${seen.signals.join(", ")}` : "",
-    seen.n ? ` (${count(seen.n, "picture")})` : ""));
+    el("span", { class: "quiet" }, ` Last look `, moment(seen.at), `, ${count(seen.n, "picture")}.`)));
   return tile("Drift",
     el("p", { class: `value ${raised ? "bad" : found.drift.length ? "good" : ""}` }, driftWords(found)),
     raised ? el("p", {}, "Pictures no longer look as they did in training: take answers with care until somebody has looked into it.") : null,
-    found.drift.length ? null : el("p", { class: "quiet" }, "That is no proof that nothing drifts: it has to be monitored."),
+    found.drift.length ? null : el("p", {}, "Whether pictures still look as in training is unknown: ",
+      el("code", {}, "hematovision monitor --predictions"), " looks."),
     el("ul", {}, lines));
 }
 
@@ -77,7 +82,7 @@ function corrections({ feedback, predictions }) {
       ["predictions on record", predictions.toLocaleString()]));
 }
 
-function answers({ answers: counted, model: { classes } }, starts) {
+function answers({ answers: counted, model: { classes } }, starts, unfolded) {
   const at = new Map(counted.map((interval) => [interval.start, interval]));
   const row = (name, kind, value) => ({ name, kind, values: starts.map((start) => value(at.get(start)) ?? 0) });
   const answered = new Set(counted.flatMap((interval) => Object.keys(interval.classes)));
@@ -89,6 +94,6 @@ function answers({ answers: counted, model: { classes } }, starts) {
   ];
   return el("section", { class: "tile wide" }, el("h2", {}, "Answers by class over time"),
     ...(counted.length
-      ? [strips(rows, starts), el("details", {}, el("summary", {}, "As a table"), stripTable(rows, starts))]
+      ? [strips(rows, starts), el("details", { open: unfolded }, el("summary", {}, "As a table"), stripTable(rows, starts))]
       : [el("p", { class: "empty" }, "Nothing was answered in this time.")]));
 }
