@@ -72,6 +72,8 @@ def build_model(
         min_side=origin.min_side,
         backbone=settings.backbone.name,
         frozen_blocks=backbone.frozen_blocks,
+        pool=settings.head.pool,
+        hidden=settings.head.hidden,
         weights=backbone.weights,
         data_version=str(origin.version),
         manifest_digest=manifest_digest(manifest),
