@@ -79,9 +79,9 @@ class Terms:
 
 def order(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
     """The contestants, beginning with another one each round, so that none always runs first or after the same."""
-    start = number % len(contestants)
-    turned = [*contestants[start:], *contestants[:start]]
-    return turned if number % 2 == 0 else turned[::-1]
+    around = contestants if number % 2 == 0 else contestants[::-1]
+    start = around.index(contestants[number % len(contestants)])
+    return [*around[start:], *around[:start]]
 
 
 def run(contestant: Contestant, number: int, table: Path, terms: Terms, folder: Path) -> Run:

@@ -77,7 +77,7 @@ def train(
     phases = _Phases(network, features, settings, weights, generator, kept)
     curves: list[Epoch] = []
     if start is None:
-        if isinstance(features.pooled, np.ndarray):  # flattened maps are taken as they are
+        if settings.head.pool == "average" and isinstance(features.pooled, np.ndarray):
             network.standardise_on(features.pooled[training.rows])
         curves += phases.frozen().run(training, validation, progress)
     else:
