@@ -143,7 +143,7 @@ def our_rate(bench: Bench, views: int, expected: float) -> float:
         cache = FeatureCache(Path(folder))
         size = bench.config.learning.backbone.batch_size
         started = time.perf_counter()
-        fill(cache, identities, read, network, bench.backbone, plan, batch_size=size, workers=bench.workers)
+        fill(cache, identities, read, network, plan, batch_size=size, workers=bench.workers)
         return count * views / (time.perf_counter() - started)
 
 

@@ -58,7 +58,7 @@ def build_model(
     rows, truth, logits = out_of_fold_logits(manifest, outcomes)
     temperature, sets = fit_served(logits, truth, confidence=trust.confidence)
     embeddings, labels = frozen_embeddings(features, list(rows["sha256"])), list(rows["label"])
-    backbone = load_backbone(settings.backbone, seed=seed)
+    backbone = load_backbone(settings.backbone, seed=seed, flattened=settings.flattened(features.side))
     specification = ModelSpecification(
         classes=classes,
         image_size=features.side,
@@ -82,6 +82,6 @@ def build_model(
         synthetic=origin.synthetic,
         software=software_versions(),
     )
-    network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator())
+    network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator(), settings.head.hidden)
     network.recall(learnt)
     write_package(folder, network.eval(), specification, fit_familiar(embeddings, labels))
