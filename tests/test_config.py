@@ -11,7 +11,9 @@ from hematovision.home import CONFIGS
 from hematovision.promotion.policy import load_policy
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted([*CONFIGS.glob("*.yaml"), *CONFIGS.glob("recipes/*.yaml")]), ids=lambda path: path.stem
+)
 def test_every_file_in_configs_is_usable(path: Path) -> None:
     if path.stem == "scanners":
         pytest.skip("a table of scanners, read by the generator")

@@ -144,11 +144,12 @@ def improved_config(config: RunConfig, material: Material) -> RunConfig:
             "frozen_blocks": specification.frozen_blocks,
         }
     )
+    head = learning.head.model_copy(update={"pool": specification.pool, "hidden": specification.hidden})
     phase = learning.training.fine_tuning.model_copy(
         update={"epochs": improvement.epochs, "learning_rate": improvement.learning_rate}
     )
     training = learning.training.model_copy(update={"fine_tuning": phase})
-    changed = {"orientations": specification.orientations, "backbone": backbone, "training": training}
+    changed = {"orientations": specification.orientations, "backbone": backbone, "head": head, "training": training}
     learning, split = learning.model_copy(update=changed), config.split.model_copy(update={"folds": folds})
     return config.model_copy(update={"data": material.folder, "learning": learning, "split": split})
 

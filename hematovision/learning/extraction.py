@@ -16,7 +16,7 @@ from hematovision.learning.augmentation import augment, view_generator
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.export import export_onnx
 from hematovision.learning.features import FeatureCache, FeaturePlan
-from hematovision.learning.inference import compile_for_throughput, import_openvino
+from hematovision.learning.inference import compile_for_throughput, import_openvino, taking_pictures
 from hematovision.learning.preprocessing import resize, turn
 from hematovision.progress import Progress
 
@@ -34,16 +34,21 @@ class _TwoOutputs(nn.Module):
         return taps, self.upper(taps)
 
 
-def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
-    """Compile a frozen backbone: (N, side, side, 3) uint8, normalised inside → taps float16, pooled float32.
+def backbone_model(backbone: Backbone, *, side: int) -> Any:
+    """A frozen backbone for OpenVINO: (N, side, side, 3) uint8, normalised inside → taps float16, pooled float32.
 
-    Args:
-        precision: `f32`, or `bf16` where the CPU computes in it.
+    A flattened map is float16 too.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "backbone.onnx"
         export_onnx(_TwoOutputs(backbone), path, side=side, outputs=["taps", "pooled"])
-        return compile_for_throughput(path, backbone.mean, backbone.deviation, precision=precision, compact=["taps"])
+        compact = ["taps", "pooled"] if backbone.flattened else ["taps"]
+        return taking_pictures(path, backbone.mean, backbone.deviation, compact=compact)
+
+
+def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
+    """Compile what `backbone_model` gives, in `f32`, or in `bf16` where the CPU computes in it."""
+    return compile_for_throughput(backbone_model(backbone, side=side), precision=precision)
 
 
 def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
@@ -75,8 +80,8 @@ def _prepared(
 
 
 def _check_agreement(compiled: Any, backbone: Backbone, views: np.ndarray, plan: FeaturePlan) -> None:
-    exact = compile_backbone(backbone, side=plan.side, precision="f32")(views)[1].reshape(len(views), -1)
-    found = compiled(views)[1].reshape(len(views), -1)
+    networks = (compile_backbone(backbone, side=plan.side, precision="f32"), compiled)
+    exact, found = (network(views)[1].reshape(len(views), -1).astype(np.float32) for network in networks)
     cosine = (exact * found).sum(1) / np.maximum(np.linalg.norm(exact, axis=1) * np.linalg.norm(found, axis=1), 1e-12)
     if cosine.min() < LEAST_AGREEMENT:
         raise HematoVisionError(
@@ -112,13 +117,30 @@ def extract_features(
     if not missing:
         return cache
     network = compile_backbone(backbone, side=plan.side, precision=plan.precision)
+    if plan.precision != "f32":
+        some = missing[: max(1, batch_size // plan.views)]
+        views = np.concatenate([views_of(sha256, read(sha256), plan) for sha256 in some])
+        _check_agreement(network, backbone, views, plan)
+    fill(cache, missing, read, network, plan, batch_size=batch_size, workers=workers, progress=progress)
+    return cache
+
+
+def fill(
+    cache: FeatureCache,
+    missing: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    network: Any,
+    plan: FeaturePlan,
+    *,
+    batch_size: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> None:
+    """Compute features with a compiled backbone and keep them; arguments as in `extract_features`."""
     with ThreadPoolExecutor(workers) as writers:
         kept = _Keeper(cache, plan.views, writers)
         queue = _queue(network, kept)
         for part, views in _prepared(missing, read, plan, max(1, batch_size // plan.views), workers):
-            if kept.started == 0 and plan.precision != "f32":
-                _check_agreement(network, backbone, views, plan)
-            kept.started += len(part)
             queue.start_async(views, userdata=part)
             if progress:
                 progress(kept.finish(), len(missing))
@@ -126,7 +148,6 @@ def extract_features(
     kept.finish()
     if progress:
         progress(len(missing), len(missing))
-    return cache
 
 
 class _Keeper:
@@ -135,7 +156,7 @@ class _Keeper:
     def __init__(self, cache: FeatureCache, views: int, writers: ThreadPoolExecutor) -> None:
         self.cache, self.views, self.writers = cache, views, writers
         self.writes: deque[Future[None]] = deque()
-        self.started = self.done = 0
+        self.done = 0
 
     def __call__(self, request: Any, part: Sequence[str]) -> None:
         taps, pooled = (request.get_output_tensor(number).data for number in (0, 1))

@@ -16,6 +16,8 @@ from torch import nn
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.settings import AugmentationSettings
 
+_WIDEST_IN_MEMORY = 8192  # pooled features of any listed backbone are narrower, flattened maps far wider
+
 
 @dataclass(frozen=True)
 class FeaturePlan:
@@ -50,6 +52,8 @@ class FeaturePlan:
             "precision": self.precision,
             "seed": self.seed,
         }
+        if backbone.flattened:
+            described["flattened"] = True
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -64,7 +68,7 @@ class FeatureCache:
         return self.folder / sha256[:2] / f"{sha256}.safetensors"
 
     def write(self, sha256: str, taps: np.ndarray, pooled: np.ndarray) -> None:
-        """Keep taps (V, C, h, w) float16 and pooled (V, D) float32."""
+        """Keep taps (V, C, h, w) float16 and pooled (V, D) float32, or float16 where a map was flattened."""
         target = self.path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
@@ -72,10 +76,13 @@ class FeatureCache:
         partial.replace(target)
 
     def read(self, identities: Sequence[str]) -> "Features":
-        """Features of these cells, in this order; taps stay on disk until a batch asks for them."""
+        """Features of these cells, in this order; taps and flattened maps stay on disk until a batch asks for them."""
         paths = [self.path(sha256) for sha256 in identities]
-        pooled = np.stack([_tensor(path, "pooled")[:] for path in paths])
-        return Features(StoredTaps(paths, pooled.shape[1]), pooled)
+        views, width = _tensor(paths[0], "pooled").get_shape()
+        taps = StoredViews(paths, views, "taps")
+        if width > _WIDEST_IN_MEMORY:
+            return Features(taps, StoredViews(paths, views, "pooled"))
+        return Features(taps, np.stack([_tensor(path, "pooled")[:] for path in paths]))
 
 
 def _tensor(path: Path, name: str) -> Any:
@@ -95,11 +102,12 @@ class Views(Protocol):
 
 
 @dataclass(frozen=True)
-class StoredTaps:
-    """Taps of N cells on disk: only the views of a batch are read, so that memory does not grow with the data set."""
+class StoredViews:
+    """Taps, or flattened maps, of N cells on disk: only the views of a batch are read, whatever the size of the set."""
 
     paths: Sequence[Path]
     views: int
+    name: str
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,9 +115,9 @@ class StoredTaps:
         return len(self.paths), self.views
 
     def __getitem__(self, key: tuple[np.ndarray, np.ndarray | int]) -> np.ndarray:
-        """Rows (B,) and view numbers (B,), or one number for all → (B, C, h, w) float16."""
+        """Rows (B,) and view numbers (B,), or one number for all → (B, …) float16."""
         rows, views = np.broadcast_arrays(*key)
-        return np.stack([_tensor(self.paths[row], "taps")[int(view)] for row, view in zip(rows, views, strict=True)])
+        return np.stack([_tensor(self.paths[row], self.name)[int(view)] for row, view in zip(rows, views, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class Features:
     """taps (N, V, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
 
     taps: Views
-    pooled: np.ndarray
+    pooled: np.ndarray | StoredViews
 
 
 def embed(taps: np.ndarray) -> np.ndarray:

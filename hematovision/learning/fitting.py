@@ -129,7 +129,10 @@ class Fit:
             lr=self.phase.learning_rate,
             weight_decay=self.phase.weight_decay,
         )
-        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._optimiser, lambda step: warm_cosine(step, steps))
+        cosine = self.phase.schedule == "cosine"
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda step: warm_cosine(step, steps) if cosine else 1.0
+        )
         running = torch.optim.swa_utils.get_ema_multi_avg_fn(self.phase.averaging)  # type: ignore[no-untyped-call]
         self._average = torch.optim.swa_utils.AveragedModel(self.module, multi_avg_fn=running, use_buffers=True)
         self._best, self._best_weights, self._since = math.inf, copy.deepcopy(self._averaged()), 0

@@ -105,9 +105,10 @@ def prepare_features(
     settings = resolve_inputs(manifest, settings)
     chosen = settings.backbone
     check_precision(chosen.precision)
-    backbone = load_backbone(chosen, seed=seed)
+    side = int(chosen.image_size)
+    backbone = load_backbone(chosen, seed=seed, flattened=settings.flattened(side))
     plan = FeaturePlan(
-        int(chosen.image_size),
+        side,
         settings.orientations,
         settings.augmentation.views,
         settings.augmentation,
@@ -161,7 +162,7 @@ def train_on(
         FeatureCache(Path(features.folder)).read(list(rows["sha256"])),
         _part(fitted, positions, classes, start),
         _part(held_out, positions, classes),
-        load_backbone(settings.backbone, seed=seed),
+        load_backbone(settings.backbone, seed=seed, flattened=settings.flattened(features.side)),
         classes,
         settings,
         seed=seed,

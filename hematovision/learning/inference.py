@@ -36,18 +36,15 @@ def check_precision(asked: str) -> None:
         raise UsageError("This CPU does not compute in bf16: set learning.backbone.precision: f32.")
 
 
-def compile_for_throughput(
-    path: Path, mean: Sequence[float], deviation: Sequence[float], *, precision: str, compact: Sequence[str]
-) -> Any:
-    """Compile a network that takes pictures, (N, S, S, 3) uint8, and keeps every core busy with calls side by side.
+def taking_pictures(path: Path, mean: Sequence[float], deviation: Sequence[float], *, compact: Sequence[str]) -> Any:
+    """An ONNX network that takes pictures, (N, S, S, 3) uint8, instead of normalised images; not compiled yet.
 
     Args:
         mean, deviation: of pixels in 0–1, a channel; the network normalises by itself.
         compact: outputs given as float16.
     """
     openvino = import_openvino()
-    core = openvino.Core()
-    prepared = openvino.preprocess.PrePostProcessor(core.read_model(path))
+    prepared = openvino.preprocess.PrePostProcessor(openvino.Core().read_model(path))
     pictures = prepared.input()
     pictures.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     pictures.model().set_layout(openvino.Layout("NCHW"))
@@ -55,5 +52,10 @@ def compile_for_throughput(
     steps.mean([255 * value for value in mean]).scale([255 * value for value in deviation])
     for name in compact:
         prepared.output(name).tensor().set_element_type(openvino.Type.f16)
+    return prepared.build()
+
+
+def compile_for_throughput(model: Any, *, precision: str) -> Any:
+    """Compile a network so that calls side by side keep every core busy."""
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
-    return core.compile_model(prepared.build(), "CPU", hints)
+    return import_openvino().Core().compile_model(model, "CPU", hints)

@@ -1,4 +1,4 @@
-"""The network that is trained: frozen blocks, upper blocks, dropout and a linear head."""
+"""The network that is trained: frozen blocks, upper blocks, a hidden layer where asked for, dropout, a linear head."""
 
 import copy
 from collections.abc import Mapping
@@ -45,14 +45,21 @@ class CellNetwork(nn.Module):
     spread: torch.Tensor
 
     def __init__(
-        self, backbone: Backbone, classes: int, orientations: int, dropout: float, generator: torch.Generator
+        self,
+        backbone: Backbone,
+        classes: int,
+        orientations: int,
+        dropout: float,
+        generator: torch.Generator,
+        hidden: int = 0,
     ) -> None:
         super().__init__()
         self.orientations = orientations
         self.lower = copy.deepcopy(backbone.lower)
         self.upper = copy.deepcopy(backbone.upper)
+        self.hidden = nn.Sequential(nn.Linear(backbone.width, hidden), nn.ReLU()) if hidden else nn.Sequential()
         self.dropout = SeededDropout(dropout, generator)
-        self.head = nn.Linear(backbone.width, classes)
+        self.head = nn.Linear(hidden or backbone.width, classes)
         self.register_buffer("centre", torch.zeros(backbone.width))
         self.register_buffer("spread", torch.ones(backbone.width))
         self.renew_head(generator)
@@ -60,6 +67,10 @@ class CellNetwork(nn.Module):
 
     def renew_head(self, generator: torch.Generator) -> None:
         """Forget what the head has learnt, and how pooled features were standardised."""
+        for layer in self.hidden.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.xavier_uniform_(layer.weight, generator=generator)
+                nn.init.zeros_(layer.bias)
         nn.init.normal_(self.head.weight, std=0.01, generator=generator)
         nn.init.zeros_(self.head.bias)
         self.centre.zero_()
@@ -93,8 +104,8 @@ class CellNetwork(nn.Module):
         }
         if wrong:
             raise HematoVisionError(
-                f"the network to go on from differs in {', '.join(sorted(wrong)[:3])}: it has another backbone or "
-                "other classes; train anew"
+                f"the network to go on from differs in {', '.join(sorted(wrong)[:3])}: it has another backbone "
+                "or head, or other classes; train anew"
             )
         self.load_state_dict(dict(learnt), strict=False)
 
@@ -117,5 +128,5 @@ class CellNetwork(nn.Module):
 
     def from_pooled(self, pooled: torch.Tensor) -> torch.Tensor:
         """Logits from pooled features."""
-        logits: torch.Tensor = self.head(self.dropout((pooled - self.centre) / self.spread))
+        logits: torch.Tensor = self.head(self.dropout(self.hidden((pooled - self.centre) / self.spread)))
         return logits

@@ -71,6 +71,19 @@ class AugmentationSettings(_Settings):
         return self.model_copy(update={**reached, "jpeg_quality": quality, "strength": 1.0})
 
 
+class HeadSettings(_Settings):
+    """What stands on the backbone.
+
+    Attributes:
+        pool: `average` takes the mean of each channel of the last map, as the weights were trained with; `flatten`
+            takes every place of it, on MobileNetV2 at 224 px 62,720 features instead of 1,280.
+        hidden: units with ReLU before the last layer; 0 leaves that layer out.
+    """
+
+    pool: Literal["average", "flatten"]
+    hidden: int = Field(ge=0)
+
+
 class PhaseSettings(_Settings):
     """One phase of training.
 
@@ -79,6 +92,7 @@ class PhaseSettings(_Settings):
         image_budget: cells shown in the whole phase at most, so that large sets get fewer epochs (never under one).
         patience: epochs without a better validation loss before the phase stops early and its best state returns.
         layer_decay: each block further from the head learns this much slower than the one after it.
+        schedule: `cosine` warms the learning rate up and lets it fall to 0; `constant` leaves it as it is.
         averaging: share of the running average of the weights that a step keeps; 0 takes the last weights alone.
     """
 
@@ -89,6 +103,7 @@ class PhaseSettings(_Settings):
     weight_decay: float = Field(ge=0)
     patience: int = Field(ge=1)
     layer_decay: float = Field(gt=0, le=1)
+    schedule: Literal["cosine", "constant"]
     averaging: float = Field(ge=0, lt=1)
 
 
@@ -115,5 +130,10 @@ class LearningSettings(_Settings):
     orientations: Literal[1, 2, 4]
 
     backbone: BackboneSettings
+    head: HeadSettings
     augmentation: AugmentationSettings
     training: TrainingSettings
+
+    def flattened(self, side: int) -> int | None:
+        """The side of the pictures, in pixels, where their last map is flattened; None where it is averaged."""
+        return side if self.head.pool == "flatten" else None

@@ -68,14 +68,17 @@ def train(
     """
     torch.set_num_threads(threads)
     generator = torch.Generator().manual_seed(seed)
-    network = CellNetwork(backbone, len(classes), settings.orientations, settings.training.dropout, generator)
+    network = CellNetwork(
+        backbone, len(classes), settings.orientations, settings.training.dropout, generator, settings.head.hidden
+    )
     kept = Checkpoints(checkpoints) if checkpoints else None
     weights = class_weights(training.targets, len(classes), from_ratio=settings.training.class_weights_from_ratio)
     lifted = weighted_offsets(weights)
     phases = _Phases(network, features, settings, weights, generator, kept)
     curves: list[Epoch] = []
     if start is None:
-        network.standardise_on(features.pooled[training.rows])
+        if settings.head.pool == "average" and isinstance(features.pooled, np.ndarray):
+            network.standardise_on(features.pooled[training.rows])
         curves += phases.frozen().run(training, validation, progress)
     else:
         network.recall(start.learnt)
@@ -102,13 +105,13 @@ class _Phases:
     checkpoints: Checkpoints | None
 
     def frozen(self) -> Fit:
-        head: list[nn.Module] = [self.network.head]
+        head: list[nn.Module] = [self.network.hidden, self.network.head]
         module = nn.ModuleList([self.network.dropout, *head])
         phase = self.settings.training.frozen
         return self._fit("frozen", module, head, self.network.from_pooled, self.features.pooled, phase)
 
     def fine_tuning(self) -> Fit:
-        head: list[nn.Module] = [self.network.head]
+        head: list[nn.Module] = [self.network.hidden, self.network.head]
         module = nn.ModuleList([self.network.upper, self.network.dropout, *head])
         blocks = [*self.network.upper.children(), *head]
         phase = self.settings.training.fine_tuning

@@ -58,7 +58,7 @@ def build_model(
     rows, truth, logits = out_of_fold_logits(manifest, outcomes)
     temperature, sets = fit_served(logits, truth, confidence=trust.confidence)
     embeddings, labels = frozen_embeddings(features, list(rows["sha256"])), list(rows["label"])
-    backbone = load_backbone(settings.backbone, seed=seed)
+    backbone = load_backbone(settings.backbone, seed=seed, flattened=settings.flattened(features.side))
     specification = ModelSpecification(
         classes=classes,
         image_size=features.side,
@@ -72,6 +72,8 @@ def build_model(
         min_side=origin.min_side,
         backbone=settings.backbone.name,
         frozen_blocks=backbone.frozen_blocks,
+        pool=settings.head.pool,
+        hidden=settings.head.hidden,
         weights=backbone.weights,
         data_version=str(origin.version),
         manifest_digest=manifest_digest(manifest),
@@ -80,6 +82,6 @@ def build_model(
         synthetic=origin.synthetic,
         software=software_versions(),
     )
-    network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator())
+    network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator(), settings.head.hidden)
     network.recall(learnt)
     write_package(folder, network.eval(), specification, fit_familiar(embeddings, labels))

@@ -41,12 +41,14 @@ def load_network(folder: Path) -> CellNetwork:
 def _untrained(specification: ModelSpecification) -> CellNetwork:
     import torch
 
+    flattened = specification.image_size if specification.pool == "flatten" else None
     return CellNetwork(
-        blank_backbone(specification.backbone, specification.frozen_blocks),
+        blank_backbone(specification.backbone, specification.frozen_blocks, flattened=flattened),
         classes=len(specification.classes),
         orientations=specification.orientations,
         dropout=0.0,
         generator=torch.Generator().manual_seed(0),
+        hidden=specification.hidden,
     )
 
 

@@ -26,6 +26,7 @@ class ModelSpecification(BaseModel):
         orientations: quarter turns of a picture whose logits the network averages.
         mean, deviation: per-channel normalisation of pixels in 0–1.
         frozen_blocks: leading blocks of the backbone that training left as they were.
+        pool, hidden: what stands on the backbone, as in `learning.head`.
         temperature: logits are divided by it before the softmax (Guo et al. 2017).
         sets: which classes a probability cannot exclude.
         familiar: how far from the cells it learnt from a picture may lie before it is flagged.
@@ -48,6 +49,8 @@ class ModelSpecification(BaseModel):
     min_side: int
     backbone: str
     frozen_blocks: int
+    pool: Literal["average", "flatten"] = "average"
+    hidden: int = Field(default=0, ge=0)
     weights: str
     data_version: str
     manifest_digest: str

@@ -24,6 +24,11 @@ class Blocks:
         return nn.Sequential(*self.blocks[:frozen]), nn.Sequential(*self.blocks[frozen:], *self.pooling)
 
 
+def as_they_are() -> list[nn.Module]:
+    """Every place of every channel, (N, C, h, w) → (N, C·h·w)."""
+    return [nn.Flatten(1)]
+
+
 def average_pooling() -> list[nn.Module]:
     """The mean of every channel, (N, C, h, w) → (N, C)."""
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(1)]

@@ -115,6 +115,16 @@ def describe(name: str) -> Description:
     )
 
 
+@functools.cache
+def flattened_width(name: str, side: int) -> int:
+    """How many values the last map of one picture of this side, in pixels, holds."""
+    maps = torch.zeros(1, 3, side, side, device="meta")
+    with torch.no_grad():
+        for block in _on_meta(name).blocks:
+            maps = block(maps)
+    return maps.numel()
+
+
 def multiplications(name: str) -> int:
     """Multiply-accumulate operations for one picture of the published side; half of what torch counts as FLOPs."""
     from torch.utils.flop_counter import FlopCounterMode

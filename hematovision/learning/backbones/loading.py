@@ -2,15 +2,15 @@
 
 import functools
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.learning.backbones.architecture import Architecture, InputSides
-from hematovision.learning.backbones.blocks import Blocks
-from hematovision.learning.backbones.catalogue import describe, find_architecture
+from hematovision.learning.backbones.blocks import Blocks, as_they_are
+from hematovision.learning.backbones.catalogue import describe, find_architecture, flattened_width
 from hematovision.learning.backbones.random_start import DrawsFrom, random_blocks
 from hematovision.learning.settings import BackboneSettings
 from hematovision.learning.weights import load_checkpoint
@@ -30,6 +30,7 @@ class Backbone:
         weights: name of the published weights, or `none`.
         sides: the sides of the pictures it takes.
         frozen_blocks: how many blocks `lower` holds.
+        flattened: `upper` ends in every place of the last map instead of its mean.
     """
 
     lower: nn.Module
@@ -40,6 +41,7 @@ class Backbone:
     weights: str
     sides: InputSides
     frozen_blocks: int
+    flattened: bool = False
 
 
 @functools.cache
@@ -79,11 +81,12 @@ def _pretrained(architecture: Architecture, seed: int) -> Blocks:
             ) from error
 
 
-def load_backbone(settings: BackboneSettings, *, seed: int) -> Backbone:
+def load_backbone(settings: BackboneSettings, *, seed: int, flattened: int | None = None) -> Backbone:
     """Build a backbone in evaluation mode.
 
     Args:
         seed: of a random start, where the settings ask for one.
+        flattened: side of the pictures in pixels, where their last map is to be flattened instead of averaged.
 
     Raises:
         UsageError: an unknown name, an impossible cut, or a side the network cannot take.
@@ -98,28 +101,32 @@ def load_backbone(settings: BackboneSettings, *, seed: int) -> Backbone:
         parts = random_blocks(architecture, seed=seed)
     else:
         parts = _pretrained(architecture, seed)
-    return _cut_in_two(settings.name, parts, frozen, "none" if settings.weights == "none" else architecture.weights)
+    weights = "none" if settings.weights == "none" else architecture.weights
+    return _cut_in_two(settings.name, parts, frozen, weights, flattened)
 
 
-def blank_backbone(name: str, frozen_blocks: int) -> Backbone:
-    """A backbone with arbitrary weights, to be filled with those of a trained model.
+def blank_backbone(name: str, frozen_blocks: int, *, flattened: int | None = None) -> Backbone:
+    """A backbone with arbitrary weights, to be filled with those of a trained model; `flattened` as in `load_backbone`.
 
     Raises:
         UsageError: an unknown name.
     """
-    return _cut_in_two(name, random_blocks(find_architecture(name), seed=0), frozen_blocks, "none")
+    return _cut_in_two(name, random_blocks(find_architecture(name), seed=0), frozen_blocks, "none", flattened)
 
 
-def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str) -> Backbone:
+def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str, flattened: int | None) -> Backbone:
     architecture = find_architecture(name)
+    if flattened:
+        parts = replace(parts, pooling=as_they_are())
     lower, upper = parts.cut(frozen_blocks)
     return Backbone(
         lower.eval(),
         upper.eval(),
-        describe(name).width,
+        flattened_width(name, flattened) if flattened else describe(name).width,
         architecture.mean,
         architecture.deviation,
         weights,
         architecture.sides,
         frozen_blocks,
+        flattened is not None,
     )
