@@ -83,17 +83,9 @@ def without(reference: Reference, window: np.ndarray, settings: DriftSettings) -
     projected = (reference.embeddings - mean) @ components.T
     columns = {name: projected[:, place].astype(float) for place, name in enumerate(component_names(reference.shown))}
     table = reference.observations.assign(**columns)
-    names = np.array(reference.groups)
-    smaller = replace(
-        reference,
-        observations=table[rest].reset_index(drop=True),
-        groups=tuple(names[rest]),
-        embeddings=reference.embeddings[rest],
-        mean=mean,
-        components=components,
-        scales=scales,
-    )
-    return smaller, Cells(table[window].reset_index(drop=True), reference.embeddings[window], list(names[window]))
+    anew = replace(reference, observations=table, mean=mean, components=components, scales=scales)
+    taken = anew.only(window)
+    return anew.only(rest), Cells(taken.observations, taken.embeddings, list(taken.groups))
 
 
 def resampled(reference: Reference, settings: DriftSettings, count: int, size: int) -> list[list[Signal]]:

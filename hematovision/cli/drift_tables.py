@@ -75,7 +75,7 @@ def _alarm(check: Mapping[str, Any]) -> str:
 
 def _accuracy(check: Mapping[str, Any]) -> str:
     known = check["accuracy"]
-    return f"{known['right']:.0f} of {known['n']:.0f}" if known else "–"
+    return f"{known['right']} of {known['n']}" if known else "–"
 
 
 def _facts(check: Mapping[str, Any]) -> list[str]:
@@ -140,7 +140,7 @@ def show_baseline(console: Console, document: Mapping[str, Any]) -> None:
     if made["alarms"]:
         console.print(f"They differ from the model's reference: {', '.join(made['alarms'])}.", style="yellow")
     known = made["accuracy"]
-    right = f"{known['right']:.0f} of {known['n']:.0f}" if known else "none"
+    right = f"{known['right']} of {known['n']}" if known else "none"
     console.print(f"A baseline says what is usual, not what is right. Decided about and right: {right}.", style="dim")
 
 

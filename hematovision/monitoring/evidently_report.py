@@ -2,12 +2,13 @@
 
 Evidently gets the verdict's own statistics and thresholds, so that a column it calls drifted is a signal in alarm.
 Importing this module imports Evidently (seconds). A report sends nothing anywhere: Evidently's telemetry lives in its
-collector and user interface, which are not used.
+collector and user interface, which are not started here.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,33 +51,58 @@ def write_evidently(
     reference: pd.DataFrame, current: pd.DataFrame, verdict: DriftVerdict, *, html: Path, record: Path
 ) -> None:
     """Run Evidently over two observation tables with the same columns; write its page and its JSON record."""
-    _register_statistics()
-    numeric = [name for name in reference.columns if name != PREDICTED_CLASS]
-    definition = DataDefinition(numerical_columns=numeric, categorical_columns=[PREDICTED_CLASS])
-    parts = [Dataset.from_pandas(table, data_definition=definition) for table in (current, reference)]
-    snapshot = Report(_metrics(reference, verdict), include_tests=True).run(
-        *parts, name="Drift of incoming cell images"
-    )
+    by_column = _of_columns(reference, verdict)
+    snapshot = _run(reference, current, [*_whole_signals(verdict, by_column), _columns(by_column)])
     snapshot.save_html(str(html))
     record.write_text(json.dumps(json.loads(snapshot.json()), indent=1) + "\n", encoding="utf-8")
 
 
-def _metrics(reference: pd.DataFrame, verdict: DriftVerdict) -> list[object]:
-    by_column = {signal.name: signal for signal in verdict.signals if signal.name in reference.columns}
+def add_to_workspace(
+    folder: Path, project: str, reference: pd.DataFrame, current: pd.DataFrame, verdict: DriftVerdict
+) -> None:
+    """Add a run to a project of an Evidently workspace, which is made if need be; `evidently ui` shows it over time.
+
+    It holds the signals that are columns, by metrics of Evidently's own: its interface refuses to load others.
+    """
+    from evidently.ui.workspace import Workspace
+
+    workspace = Workspace.create(str(folder))
+    found = workspace.search_project(project)
+    one = found[0] if found else workspace.create_project(project, description="HematoVision; not a medical device")
+    run = _run(reference, current, [_columns(_of_columns(reference, verdict))])
+    workspace.add_run(one.id, run, name=f"{'drift' if verdict.drift else 'no drift'} in {verdict.n} images")
+
+
+def _run(reference: pd.DataFrame, current: pd.DataFrame, metrics: list[object]) -> Any:
+    _register_statistics()
+    numeric = [name for name in reference.columns if name != PREDICTED_CLASS]
+    definition = DataDefinition(numerical_columns=numeric, categorical_columns=[PREDICTED_CLASS])
+    parts = [Dataset.from_pandas(table, data_definition=definition) for table in (current, reference)]
+    return Report(metrics, include_tests=True).run(*parts, name="Drift of incoming cell images")
+
+
+def _of_columns(reference: pd.DataFrame, verdict: DriftVerdict) -> dict[str, Signal]:
+    return {signal.name: signal for signal in verdict.signals if signal.name in reference.columns}
+
+
+def _whole_signals(verdict: DriftVerdict, by_column: Mapping[str, Signal]) -> list[object]:
+    """The verdict, and the signals that are no column."""
     alarms = sum(signal.alarm for signal in verdict.signals)
     word = "Drift" if verdict.drift else "No drift"
     shown = f"{word}: {alarms} of {len(verdict.signals)} signals in alarm ({verdict.n} images)"
     summary = SignalMetric(
         signal="HematoVision verdict (not a medical device)", observed=alarms, shown=shown, tests=[lte(0)]
     )
-    whole = [_whole(signal) for signal in verdict.signals if signal.name not in by_column]
-    columns = DataDriftPreset(
+    return [summary, *(_whole(signal) for signal in verdict.signals if signal.name not in by_column)]
+
+
+def _columns(by_column: Mapping[str, Signal]) -> object:
+    return DataDriftPreset(
         columns=list(by_column),
         drift_share=1 / len(by_column),
         per_column_method={name: signal.statistic for name, signal in by_column.items()},
         per_column_threshold={name: signal.threshold for name, signal in by_column.items()},
     )
-    return [summary, *whole, columns]
 
 
 def _whole(signal: Signal) -> SignalMetric:

@@ -65,6 +65,22 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+class Reviewed(BaseModel):
+    """How often the model was right among `n` cells that people decided about, with the limits of that share.
+
+    People look at what seems wrong first, so this says too little of the model: a fall means something, the level
+    does not. It raises no alarm.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: int
+    right: int
+    value: float
+    low: float
+    high: float
+
+
 class Check(BaseModel):
     """One verdict, as it is kept.
 
@@ -73,8 +89,8 @@ class Check(BaseModel):
         source: what was looked at, in words. baseline: which reference of the site's own it was held against; None is
             the model's reference.
         n: images judged.
-        rates: shares and means of the window, by name. accuracy: `{n, right, value, low, high}` among cells of the
-            window that people have decided about, None where there is none.
+        rates: shares and means of the window, by name. accuracy: among cells of the window that people
+            decided about, None where there is none.
         report: the page, as a path.
     """
 
@@ -92,7 +108,7 @@ class Check(BaseModel):
     drift: bool
     signals: list[Signal]
     rates: dict[str, float]
-    accuracy: dict[str, float] | None
+    accuracy: Reviewed | None
     report: str
 
     @property

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ SCHEMA = 2
 READABLE = (1, SCHEMA)
 """Schema 1 had no set size and no strangeness."""
 TABLE, TENSORS, DESCRIPTION = "reference.parquet", "reference.safetensors", "reference.json"
-_GROUP = "group"
+_GROUP, _SITE = "group", "site"
 _ARRAYS = ("embeddings", "mean", "components", "scales")
 
 
@@ -36,7 +36,8 @@ class Reference:
 
     `observations` is (M, columns) as `observe` gives it, `groups` (M) the slide, patient or photograph of each cell,
     `embeddings` (M, D), `mean` (D,), `components` (K, D) and `scales` (K,) the principal components and their standard
-    deviations, and `shown` how many of them are observed one by one.
+    deviations, and `shown` how many of them are observed one by one. `sites` (M) is where each cell is from, '' where
+    that is not known; empty where it is known of none.
     """
 
     classes: tuple[str, ...]
@@ -47,6 +48,7 @@ class Reference:
     components: Array
     scales: Array
     shown: int
+    sites: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Cells in the reference."""
@@ -62,6 +64,29 @@ class Reference:
     def knows_doubts(self) -> bool:
         """Whether set size and strangeness of its cells were kept."""
         return set(DOUBTS) <= set(self.observations.columns)
+
+    def only(self, kept: NDArray[np.bool_]) -> "Reference":
+        """The cells where `kept` (M,) is True, in the same projection."""
+        names = {name: np.array(getattr(self, name)) for name in ("groups", "sites")}
+        return replace(
+            self,
+            observations=self.observations[kept].reset_index(drop=True),
+            embeddings=self.embeddings[kept],
+            groups=tuple(names["groups"][kept]),
+            sites=tuple(names["sites"][kept]) if self.sites else (),
+        )
+
+    def of_site(self, site: str | None, minimum: int) -> "Reference":
+        """What a site's cells are to be compared with.
+
+        Its own cells where the reference has at least `minimum` of them. A site it does not know is none of those it
+        names: the cells of no named site then, where they are enough. Else, and without a site, all cells.
+        """
+        if site is None or not self.sites:
+            return self
+        known = np.array(self.sites)
+        own = known == (site if site in self.sites else "")
+        return self.only(own) if own.sum() >= minimum else self
 
     def project(self, embeddings: Array) -> Array:
         """Principal components (N, K) of embeddings (N, D); raises UsageError when D is not the reference's."""
@@ -103,7 +128,8 @@ class Reference:
         from safetensors.numpy import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        self.observations.assign(**{_GROUP: list(self.groups)}).to_parquet(folder / TABLE, index=False)
+        named = {_GROUP: list(self.groups)} | ({_SITE: list(self.sites)} if self.sites else {})
+        self.observations.assign(**named).to_parquet(folder / TABLE, index=False)
         save_file({name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}, folder / TENSORS)
         description = {"schema": SCHEMA, "n": len(self), "classes": list(self.classes), "shown": self.shown}
         (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -125,8 +151,9 @@ class Reference:
             raise HematoVisionError(f"The files in {folder} do not belong together; register the model again.")
         return Reference(
             classes=tuple(description["classes"]),
-            observations=table.drop(columns=_GROUP),
+            observations=table.drop(columns=[_GROUP, _SITE], errors="ignore"),
             groups=tuple(table[_GROUP]),
+            sites=tuple(table[_SITE]) if _SITE in table else (),
             shown=description["shown"],
             **{name: arrays[name] for name in _ARRAYS},
         )
@@ -141,13 +168,15 @@ def build_reference(
     settings: DriftSettings,
     seed: int,
     groups: Sequence[str] | None = None,
+    sites: Sequence[str] | None = None,
     doubts: pd.DataFrame | None = None,
 ) -> Reference:
     """Build the reference of N cells.
 
     `embeddings` (N, D) come from the frozen backbone, so that cells the model trained on look no different from new
     ones; `image_statistics` (N, S) are numeric; `probabilities` (N, C) must be out of fold, in the order of `classes`.
-    `groups` names each cell's slide, patient or photograph; without it every cell stands alone. `doubts` (N rows) are
+    `groups` names each cell's slide, patient or photograph; without it every cell stands alone. `sites` says where each
+    cell is from, '' where that is not known. `doubts` (N rows) are
     set size and strangeness, judged by folds that did not hold the cell; without them those two are never compared.
     Raises UsageError when there are too few cells or the inputs disagree.
     """
@@ -178,6 +207,7 @@ def build_reference(
         components=components,
         scales=scales,
         shown=shown,
+        sites=tuple(str(sites[index]) for index in kept) if sites is not None and any(sites) else (),
     )
 
 

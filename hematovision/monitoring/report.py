@@ -58,13 +58,15 @@ def write_report(
     model: str,
     source: str,
     unusual: Sequence[Picture] = (),
+    workspace: tuple[Path, str] | None = None,
 ) -> DriftReport:
     """Write the report of a verdict to `folder`, which is made if need be.
 
     `observed` is `reference.observe(...)` of the same n images, `model` and `source` name what was checked against
-    what, `unusual` the pictures to look at first. Every file stands alone, without the network.
+    what, `unusual` the pictures to look at first. Every file stands alone, without the network. `workspace` is the
+    folder of an Evidently workspace and the project there that is given the run too.
     """
-    from hematovision.monitoring.evidently_report import write_evidently
+    from hematovision.monitoring.evidently_report import add_to_workspace, write_evidently
 
     folder.mkdir(parents=True, exist_ok=True)
     files = DriftReport(
@@ -75,6 +77,8 @@ def write_report(
     )
     current = observed.iloc[verdict.judged].reset_index(drop=True)
     write_evidently(reference.observations, current, verdict, html=files.evidently_page, record=files.evidently_record)
+    if workspace:
+        add_to_workspace(*workspace, reference.observations, current, verdict)
     files.verdict.write_text(verdict.model_dump_json(indent=2) + "\n", encoding="utf-8")
     page = render_page(reference, current, verdict, model=model, source=source, unusual=unusual)
     files.page.write_text(page, encoding="utf-8")

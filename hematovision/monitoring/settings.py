@@ -19,6 +19,7 @@ class DriftSettings(BaseModel):
     whitened_components: int = Field(ge=2, description="principal components behind the shift of the mean embedding")
     minimum_baseline: int = Field(ge=20, description="fewer predictions than this make no reference of a site")
     window: int = Field(ge=10, description="predictions looked at where nobody says since when or how many")
+    workspace: str | None = Field(default=None, description="folder of an Evidently workspace that is given each check")
     on_alarm: list[str] | None = Field(
         default=None, min_length=1, description="a command with its arguments, run without a shell on a change of alarm"
     )

@@ -1,7 +1,7 @@
 """The drift history as a page: for every model and site, signals, rates and accuracy over time."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def strengths_over_time(checks: Sequence[KeptCheck]) -> str:
         axes.axhline(1, color=INK, linewidth=1.2)
         axes.set(ylim=(0, max(1.4, float(heights.max()) * 1.1)), ylabel="times the threshold")
         axes.set_title("The strongest signal of each check; above the line is drift")
-        _date_axis(axes)
+        _date_axis(axes, times)
 
     alarms = sum(check.drift for check in checks)
     return draw(
@@ -89,8 +89,8 @@ def rates_over_time(checks: Sequence[KeptCheck]) -> str:
             shares = [check.rates.get(name, np.nan) for check in checks]
             axes.plot(times, shares, color=colour, linewidth=1.4, marker="o", markersize=3, label=words)
         if judged:
-            values = np.array([known["value"] for _, known in judged])
-            limits = [[known[side] for _, known in judged] for side in ("low", "high")]
+            values = np.array([known.value for _, known in judged])
+            limits = [[getattr(known, side) for _, known in judged] for side in ("low", "high")]
             spread = np.abs(np.array(limits) - values)
             axes.errorbar(
                 [time for time, _ in judged], values, yerr=spread, color=GREEN, fmt="s", markersize=4, linewidth=1,
@@ -99,7 +99,7 @@ def rates_over_time(checks: Sequence[KeptCheck]) -> str:
         axes.set(ylim=(-0.03, 1.03))
         axes.set_title("Answers in doubt, and how often people agreed")
         percent_axis(axes, vertical=True)
-        _date_axis(axes)
+        _date_axis(axes, times)
         axes.legend(loc="best")
 
     return draw(paint, width=7.2, height=2.5, description="Shares of doubtful answers and reviewed accuracy over time.")
@@ -112,9 +112,11 @@ def _shade_alarms(axes: "Axes", checks: Sequence[KeptCheck], times: Sequence[dat
             axes.axvspan(start, end, color=ORANGE, alpha=0.12, linewidth=0)  # type: ignore[arg-type]
 
 
-def _date_axis(axes: "Axes") -> None:
+def _date_axis(axes: "Axes", times: Sequence[datetime]) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
+    margin: Any = max((times[-1] - times[0]) / 40, timedelta(minutes=1))
+    axes.set_xlim(times[0] - margin, times[-1] + margin)
     locator: Any = AutoDateLocator(maxticks=7)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))

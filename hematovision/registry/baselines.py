@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hematovision.errors import GateRefused, HematoVisionError
 from hematovision.home import Home
+from hematovision.monitoring.history import Reviewed
 from hematovision.monitoring.reference import Reference, build_reference
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.registry.served_window import ServedWindow
@@ -40,7 +41,7 @@ class Baseline(BaseModel):
     first: str
     last: str
     alarms: list[str]
-    accuracy: dict[str, float] | None
+    accuracy: Reviewed | None
     by: str
     made: str
 
@@ -52,7 +53,7 @@ def new_baseline(
     window: ServedWindow,
     cells: int,
     alarms: Sequence[str],
-    accuracy: dict[str, float] | None,
+    accuracy: Reviewed | None,
     by: str,
 ) -> Baseline:
     """The description of a baseline that is to be kept."""

@@ -9,6 +9,7 @@ from hematovision.data.pictures import Picture, pictures_in
 from hematovision.errors import GateRefused
 from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.home import Home
+from hematovision.monitoring.history import Reviewed
 from hematovision.progress import Progress
 from hematovision.registry.baselines import Baseline, find_baseline, keep_baseline, new_baseline, site_reference
 from hematovision.registry.drift_alarm import keep_check, record_baseline, with_state
@@ -33,7 +34,7 @@ class _Found:
     data: str
     pictures: list[Picture]
     served: ServedWindow | None = None
-    accuracy: dict[str, float] | None = None
+    accuracy: Reviewed | None = None
 
 
 def monitor(
@@ -64,6 +65,7 @@ def monitor(
         found.pictures,
         config.monitoring,
         seed=config.seed,
+        site=window.site,
         served=found.served,
         reference=reference,
         progress=progress,
@@ -71,7 +73,9 @@ def monitor(
     subject = Subject(
         model, version.reference, digest, found.data, window.site, baseline.id if baseline else None, found.accuracy
     )
-    result = write_monitoring(home, watched, subject, shown=config.evaluation.mistakes_shown)
+    result = write_monitoring(
+        home, watched, subject, shown=config.evaluation.mistakes_shown, workspace=config.monitoring.workspace
+    )
     if window.record:
         return keep_check(home, config.records.database, result, config.monitoring)
     return with_state(home, config.records.database, result)
@@ -103,7 +107,9 @@ def take_baseline(
     window = WindowRequest(kind="predictions", site=site, since=since, last=last)
     most = config.monitoring.maximum_reference
     served, accuracy = _served(home, config, version, window, usual=most, most=most)
-    watched = watch(folder, served.pictures, config.monitoring, seed=config.seed, served=served, progress=progress)
+    watched = watch(
+        folder, served.pictures, config.monitoring, seed=config.seed, site=site, served=served, progress=progress
+    )
     reference = site_reference(served, watched, config.monitoring, seed=config.seed)
     alarms = [signal.name for signal in watched.verdict.ranked if signal.alarm]
     if alarms and not accept_drift:
@@ -142,7 +148,7 @@ def _served(
     usual: int,
     most: int,
     after: str | None = None,
-) -> tuple[ServedWindow, dict[str, float] | None]:
+) -> tuple[ServedWindow, Reviewed | None]:
     """The predictions asked for, and how often people agreed with them; the `usual` latest where nothing is said."""
     store = open_store(home, config)
     served = served_window(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from hematovision.data.manifest import ATTRIBUTE
 from hematovision.evaluation.calibration import softmax
 from hematovision.learning.features import FeatureCache, embed
 from hematovision.learning.folds import FeatureSet, FoldOutcome, class_names, out_of_fold_logits
@@ -15,6 +16,7 @@ from hematovision.monitoring.settings import DriftSettings
 from hematovision.monitoring.strangeness import held_out_distances
 from hematovision.registry.package import ModelSpecification
 
+_SITE = f"{ATTRIBUTE}site"
 IMAGE_STATISTICS = ["brightness", "contrast", "sharpness", "saturation"]
 
 
@@ -53,6 +55,7 @@ def write_reference(
         settings=settings,
         seed=seed,
         groups=list(rows["group"]),
+        sites=list(rows[_SITE]) if _SITE in rows else None,
         doubts=doubt_table(specification.sets.sets(probabilities), distances / specification.familiar.distance),
     )
     reference.save(folder)

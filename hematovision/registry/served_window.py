@@ -16,6 +16,7 @@ from hematovision.errors import GateRefused, HematoVisionError, UnreadableImage,
 from hematovision.evaluation.intervals import proportion
 from hematovision.feedback.records import Item, instant
 from hematovision.feedback.store import FeedbackStore
+from hematovision.monitoring.history import Reviewed
 from hematovision.monitoring.observations import SET_SIZE, STRANGENESS
 
 UNITS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -167,13 +168,10 @@ def time_of(text: str, now: datetime | None = None) -> str:
         raise UsageError(f"--since {text!r} is no time: give 2026-11-22, 2026-11-22T14:00:00, or 24h.") from error
 
 
-def reviewed_accuracy(
-    predictions: pd.DataFrame, accepted: Sequence[Item], *, confidence: float
-) -> dict[str, float] | None:
+def reviewed_accuracy(predictions: pd.DataFrame, accepted: Sequence[Item], *, confidence: float) -> Reviewed | None:
     """How often the model was right among predictions that an accepted item names, with a Clopper-Pearson interval.
 
-    People look at what seems wrong first, so this says too little of the model: a fall means something, the level
-    does not. It is shown and kept, and raises no alarm. None where nothing of the window was decided.
+    None where nothing of the window was decided.
     """
     labels = {item.prediction_id: item.label for item in accepted if item.prediction_id}
     judged = predictions[predictions["id"].isin(labels)]
@@ -181,4 +179,4 @@ def reviewed_accuracy(
         return None
     right = int(sum(labels[row.id] == row.label for row in judged.itertuples()))
     limits = proportion(right, len(judged), share=1.0, confidence=confidence)
-    return {"n": len(judged), "right": right, **limits.model_dump()}
+    return Reviewed(n=len(judged), right=right, **limits.model_dump())

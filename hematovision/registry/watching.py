@@ -16,6 +16,7 @@ from hematovision.data.pictures import Picture
 from hematovision.errors import GateRefused
 from hematovision.home import Home
 from hematovision.monitoring.drift import DriftVerdict, detect_drift, most_unusual
+from hematovision.monitoring.history import Reviewed
 from hematovision.monitoring.observations import SET_SIZE, STRANGENESS
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.report import Picture as Shown
@@ -57,6 +58,7 @@ def watch(
     settings: DriftSettings,
     *,
     seed: int,
+    site: str | None = None,
     served: ServedWindow | None = None,
     reference: Reference | None = None,
     progress: Progress | None = None,
@@ -66,13 +68,16 @@ def watch(
     Args:
         model: folder of a logged model, as `fetch_model` gives it.
         served: what the service answered to these pictures, judged in place of what the model would say now.
-        reference: of a site; without it, the model's own.
+        site: where they are from. reference: the site's baseline; without it, the model's own reference, and of that
+            the site's cells where there are enough.
 
     Raises:
         GateRefused: not one picture could be read.
     """
     predictor = Predictor.load(model / "artifacts" / "package")
-    reference = reference or Reference.load(model / "artifacts" / "reference")
+    if reference is None:
+        whole = Reference.load(model / "artifacts" / "reference")
+        reference = whole.of_site(site, settings.minimum_reference)
     answers = predictor.answer([picture.load for picture in pictures], progress=progress)
     errors = {pictures[position].path: reason for position, reason in answers.errors.items()}
     if not len(answers.positions):
@@ -143,7 +148,7 @@ class Monitored(BaseModel):
     site: str | None
     window: WindowFacts
     rates: dict[str, float]
-    accuracy: dict[str, float] | None
+    accuracy: Reviewed | None
     baseline: str | None
     report: str
     evidently: dict[str, str]
@@ -168,11 +173,17 @@ class Subject:
     data: str
     site: str | None
     baseline: str | None = None
-    accuracy: dict[str, float] | None = None
+    accuracy: Reviewed | None = None
 
 
-def write_monitoring(home: Home, watched: Watched, subject: Subject, *, shown: int) -> Monitored:
-    """Write the pages of a verdict below the home's runs, each check in a folder of its own."""
+def write_monitoring(
+    home: Home, watched: Watched, subject: Subject, *, shown: int, workspace: str | None = None
+) -> Monitored:
+    """Write the pages of a verdict below the home's runs, each check in a folder of its own.
+
+    Args:
+        workspace: folder of an Evidently workspace; a model and site have a project there.
+    """
     unusual = most_unusual(watched.reference, watched.embeddings, count=shown)
     pictures = [watched.pictures[watched.positions[row]] for row in unusual]
     folder = home.runs / f"monitor-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}"
@@ -184,6 +195,7 @@ def write_monitoring(home: Home, watched: Watched, subject: Subject, *, shown: i
         model=subject.model if subject.baseline is None else f"{subject.site}'s own baseline for {subject.model}",
         source=subject.data,
         unusual=[Shown(picture.path, _thumbnail(picture)) for picture in pictures],
+        workspace=(Path(workspace).expanduser().resolve(), _project(subject)) if workspace else None,
     )
     return Monitored(
         verdict=watched.verdict,
@@ -200,6 +212,11 @@ def write_monitoring(home: Home, watched: Watched, subject: Subject, *, shown: i
         report=str(files.page),
         evidently={"html": str(files.evidently_page), "json": str(files.evidently_record)},
     )
+
+
+def _project(subject: Subject) -> str:
+    name = subject.version.rpartition("/")[0]
+    return f"{name}, {subject.site}" if subject.site else name
 
 
 def _thumbnail(picture: Picture) -> bytes:

@@ -17,6 +17,7 @@ from tests.monitoring.test_history import check
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEMATOVISION_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ SETTINGS = DriftSettings(
     shown_components=3,
     whitened_components=12,
     class_mix_concentration=100,
+    minimum_baseline=100,
+    window=200,
+    on_alarm_seconds=30,
 )
 
 Cells = tuple[np.ndarray, pd.DataFrame, np.ndarray]
@@ -162,6 +165,26 @@ def test_a_reference_survives_saving(reference: Reference, tmp_path: Path) -> No
     window = cells(40, 14, darker=6)
     assert check(loaded, window) == check(reference, window)
     assert loaded.classes == CLASSES
+
+
+def test_a_site_is_compared_with_its_own_cells_where_they_are_enough(tmp_path: Path) -> None:
+    home, other = cells(200, 21), cells(60, 22, shift=0.8, darker=20)
+    both = tuple(
+        pd.concat([a, b]) if isinstance(a, pd.DataFrame) else np.concatenate([a, b])
+        for a, b in zip(home, other, strict=True)
+    )
+    sites = [""] * 200 + ["north"] * 60
+    build_reference(*both, CLASSES, settings=SETTINGS, seed=0, sites=sites).save(tmp_path)
+    loaded = Reference.load(tmp_path)
+    assert loaded.sites == tuple(sites) and loaded.statistic_names == ["brightness", "contrast"]
+    assert len(loaded.of_site("north", 20)) == 60
+    assert len(loaded.of_site("north", 61)) == len(loaded.of_site(None, 20)) == 260
+    assert set(loaded.of_site("elsewhere", 20).sites) == {""}
+    window = cells(50, 23, shift=0.8, darker=20)
+    assert check(loaded, window).drift, "a fifth of the reference is no reference"
+    assert not check(loaded.of_site("north", 20), window).drift
+    assert not check(loaded.of_site("elsewhere", 20), cells(50, 24)).drift
+    assert check(loaded.of_site("elsewhere", 20), window).drift
 
 
 def test_an_incomplete_or_mixed_reference_is_refused(reference: Reference, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import sys
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,7 @@ import pytest
 from PIL import Image
 
 from hematovision.monitoring.drift import DriftVerdict, detect_drift
+from hematovision.monitoring.evidently_report import add_to_workspace
 from hematovision.monitoring.reference import Reference, build_reference
 from hematovision.monitoring.report import DriftReport, Picture, write_report
 from hematovision.monitoring.settings import DriftSettings
@@ -25,6 +29,9 @@ SETTINGS = DriftSettings(
     shown_components=2,
     whitened_components=8,
     class_mix_concentration=100,
+    minimum_baseline=100,
+    window=200,
+    on_alarm_seconds=30,
 )
 
 
@@ -106,3 +113,27 @@ def test_evidentlys_page_opens_with_the_verdict(written: tuple[Reference, DriftV
 def test_the_verdict_is_on_record(written: tuple[Reference, DriftVerdict, DriftReport]) -> None:
     _, verdict, report = written
     assert DriftVerdict.model_validate_json(report.verdict.read_text(encoding="utf-8")) == verdict
+
+
+def test_a_workspace_is_given_runs_that_its_interface_can_load(
+    written: tuple[Reference, DriftVerdict, DriftReport], tmp_path: Path
+) -> None:
+    """In another process, as `evidently ui` is: it knows nothing of ours."""
+    reference, verdict, _ = written
+    current = reference.observe(*cells(80, 2, darker=15)).iloc[verdict.judged].reset_index(drop=True)
+    for _ in range(2):
+        add_to_workspace(tmp_path / "workspace", "hematovision, north", reference.observations, current, verdict)
+    program = """
+import json, sys
+from evidently.ui.workspace import Workspace
+(project,) = Workspace(sys.argv[1]).list_projects()
+runs = [Workspace(sys.argv[1]).get_run(project.id, one) for one in Workspace(sys.argv[1]).list_runs(project.id)]
+print(json.dumps([project.name, [run.name for run in runs], [len(run.metric_results) for run in runs]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "workspace")], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    name, runs, results = json.loads(done.stdout)
+    assert name == "hematovision, north" and runs == ["drift in 80 images"] * 2
+    assert all(count >= len(reference.observations.columns) for count in results)

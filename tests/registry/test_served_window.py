@@ -144,6 +144,6 @@ def test_accuracy_is_of_what_people_decided_about_in_the_window() -> None:
     ]
     found = reviewed_accuracy(predictions, accepted, confidence=0.95)
     assert found is not None
-    assert (found["n"], found["right"], found["value"]) == (3, 2, pytest.approx(2 / 3))
-    assert (found["low"], found["high"]) == (pytest.approx(0.0943, abs=1e-3), pytest.approx(0.9916, abs=1e-3))
+    assert (found.n, found.right, found.value) == (3, 2, pytest.approx(2 / 3))
+    assert (found.low, found.high) == (pytest.approx(0.0943, abs=1e-3), pytest.approx(0.9916, abs=1e-3))
     assert reviewed_accuracy(predictions, accepted[3:], confidence=0.95) is None
