@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hematovision.errors import UsageError
 from hematovision.monitoring.calibration import draw_windows, p_values, thresholds
-from hematovision.monitoring.observations import PREDICTED_CLASS
+from hematovision.monitoring.observations import PREDICTED_CLASS, SET_SIZE
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.monitoring.signals import Array, Measurement, directions, measure_signals
@@ -61,10 +61,12 @@ class Calibration:
     """What windows without drift look like, for one reference and one size and make-up of a window.
 
     Attributes:
+        table: the reference's observations, with what they may have missed.
         windows: (B, M) drawn from the reference. drawn: every signal of each of them against the rest.
     """
 
     reference: Reference
+    table: pd.DataFrame
     windows: Windows
     drawn: list[Measurement]
     squared_bandwidth: float
@@ -73,7 +75,7 @@ class Calibration:
     def judge(self, observed: pd.DataFrame, embeddings: Array) -> list[Signal]:
         """The signals of a window, given as the reference's observation table (n rows) and embeddings (n, D)."""
         reference = self.reference
-        pool = pd.concat([reference.observations, observed], ignore_index=True)
+        pool = pd.concat([self.table, observed], ignore_index=True)
         pooled = np.concatenate([reference.embeddings, embeddings])
         window = np.repeat([0, 1], [len(reference), len(observed)])[None].astype(np.float32)
         actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=self.squared_bandwidth)
@@ -99,10 +101,9 @@ def calibrate(
         rng=rng,
         cells_per_group=list(Counter(groups).values()) if groups else None,
     )
-    drawn = measure_signals(
-        reference, reference.observations, reference.embeddings, windows, squared_bandwidth=bandwidth
-    )
-    return Calibration(reference, windows, drawn, bandwidth, settings.false_alarm_rate)
+    table = _allow_for_unseen(reference.observations)
+    drawn = measure_signals(reference, table, reference.embeddings, windows, squared_bandwidth=bandwidth)
+    return Calibration(reference, table, windows, drawn, bandwidth, settings.false_alarm_rate)
 
 
 def detect_drift(
@@ -143,6 +144,19 @@ def detect_drift(
         notes=_notes(len(observed), reference, settings, doubts is not None),
         judged=picked.tolist(),
     )
+
+
+def _allow_for_unseen(observations: pd.DataFrame) -> pd.DataFrame:
+    """The table with one more class in the largest prediction set.
+
+    Where all M sets hold one class, no drawn window would ever exceed that and a single larger set would be an alarm;
+    but what M cells did not show may still happen to one in M (Laplace's rule of succession).
+    """
+    if SET_SIZE not in observations:
+        return observations
+    sizes = observations[SET_SIZE].to_numpy(dtype=np.float64, copy=True)
+    sizes[sizes.argmax()] += 1
+    return observations.assign(**{SET_SIZE: sizes})
 
 
 def most_unusual(reference: Reference, embeddings: Array, *, count: int) -> NDArray[np.int64]:

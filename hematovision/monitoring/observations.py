@@ -48,8 +48,9 @@ def observe(
     table[PREDICTED_CLASS] = [str(classes[index]) for index in probabilities.argmax(axis=1)]
     table[CONFIDENCE] = probabilities.max(axis=1).astype(np.float64)
     table[ENTROPY] = _entropy(probabilities)
-    for name in () if doubts is None else DOUBTS:
-        table[name] = doubts[name].to_numpy(dtype=np.float64)
+    if doubts is not None:
+        for name in DOUBTS:
+            table[name] = doubts[name].to_numpy(dtype=np.float64)
     return table
 
 

@@ -1,9 +1,10 @@
 """The drift history as a page: for every model and site, signals, rates and accuracy over time."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.dates
 import numpy as np
 
 from hematovision.evaluation.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw, inline, percent_axis
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _END = 4.0
 """Times the threshold at which the axis of signals is cut."""
+_MINUTE = 1 / 1440
 _RATES = (("unlike_training", ORANGE, "unlike training"), ("more_than_one_class", BLUE, "more than one class"))
 
 
@@ -59,7 +61,7 @@ def _figures(checks: Sequence[KeptCheck]) -> list[str]:
 
 def strengths_over_time(checks: Sequence[KeptCheck]) -> str:
     """The strongest signal of each check against its threshold, and when an alarm stood."""
-    times = [datetime.fromisoformat(check.time) for check in checks]
+    times = _days(checks)
     heights = np.minimum([strength(check) for check in checks], _END)
 
     def paint(figure: "Figure") -> None:
@@ -80,7 +82,7 @@ def strengths_over_time(checks: Sequence[KeptCheck]) -> str:
 
 def rates_over_time(checks: Sequence[KeptCheck]) -> str:
     """Shares of doubtful answers, and the accuracy among cells that people decided about, with its interval."""
-    times = [datetime.fromisoformat(check.time) for check in checks]
+    times = _days(checks)
     judged = [(time, check.accuracy) for time, check in zip(times, checks, strict=True) if check.accuracy]
 
     def paint(figure: "Figure") -> None:
@@ -105,18 +107,23 @@ def rates_over_time(checks: Sequence[KeptCheck]) -> str:
     return draw(paint, width=7.2, height=2.5, description="Shares of doubtful answers and reviewed accuracy over time.")
 
 
-def _shade_alarms(axes: "Axes", checks: Sequence[KeptCheck], times: Sequence[datetime]) -> None:
+def _days(checks: Sequence[KeptCheck]) -> list[float]:
+    """When they were made, as matplotlib counts days."""
+    dates: Any = matplotlib.dates
+    return [float(dates.date2num(datetime.fromisoformat(check.time))) for check in checks]
+
+
+def _shade_alarms(axes: "Axes", checks: Sequence[KeptCheck], times: Sequence[float]) -> None:
     ends = [*times[1:], times[-1]]
     for check, start, end in zip(checks, times, ends, strict=True):
         if check.state == "raised":
-            axes.axvspan(start, end, color=ORANGE, alpha=0.12, linewidth=0)  # type: ignore[arg-type]
+            axes.axvspan(start, end, color=ORANGE, alpha=0.12, linewidth=0)
 
 
-def _date_axis(axes: "Axes", times: Sequence[datetime]) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    margin: Any = max((times[-1] - times[0]) / 40, timedelta(minutes=1))
+def _date_axis(axes: "Axes", times: Sequence[float]) -> None:
+    dates: Any = matplotlib.dates
+    margin = max((times[-1] - times[0]) / 40, _MINUTE)
     axes.set_xlim(times[0] - margin, times[-1] + margin)
-    locator: Any = AutoDateLocator(maxticks=7)
+    locator = dates.AutoDateLocator(maxticks=7)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))

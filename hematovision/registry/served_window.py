@@ -177,6 +177,6 @@ def reviewed_accuracy(predictions: pd.DataFrame, accepted: Sequence[Item], *, co
     judged = predictions[predictions["id"].isin(labels)]
     if judged.empty:
         return None
-    right = int(sum(labels[row.id] == row.label for row in judged.itertuples()))
+    right = int(sum(labels[str(row.id)] == row.label for row in judged.itertuples()))
     limits = proportion(right, len(judged), share=1.0, confidence=confidence)
     return Reviewed(n=len(judged), right=right, **limits.model_dump())

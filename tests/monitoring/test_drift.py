@@ -187,6 +187,20 @@ def test_a_site_is_compared_with_its_own_cells_where_they_are_enough(tmp_path: P
     assert check(loaded.of_site("elsewhere", 20), window).drift
 
 
+def test_one_larger_set_is_no_alarm_where_the_reference_has_none_and_many_are() -> None:
+    doubts = pd.DataFrame({"set_size": np.ones(300), "strangeness": np.random.default_rng(5).normal(0.5, 0.1, 300)})
+    sure = build_reference(*cells(300, 1), CLASSES, settings=SETTINGS, seed=0, doubts=doubts)
+    window = cells(50, 31)
+    for larger, alarm in ((0, False), (1, False), (6, True)):
+        sizes = np.where(np.arange(50) < larger, 2.0, 1.0)
+        seen = pd.DataFrame({"set_size": sizes, "strangeness": doubts["strangeness"][:50]})
+        assert ("set_size" in alarms(check(sure, window, doubts=seen))) == alarm
+    strange = pd.DataFrame({"set_size": np.ones(50), "strangeness": doubts["strangeness"][:50] + 0.2})
+    assert alarms(check(sure, window, doubts=strange)) == {"strangeness"}
+    with pytest.raises(UsageError, match="give those of the new images too"):
+        check(sure, window)
+
+
 def test_an_incomplete_or_mixed_reference_is_refused(reference: Reference, tmp_path: Path) -> None:
     reference.save(tmp_path / "a")
     smaller = replace(reference, observations=reference.observations.iloc[:50], groups=reference.groups[:50])
