@@ -27,6 +27,7 @@ READABLE = (1, SCHEMA)
 """Schema 1 had no set size and no strangeness."""
 TABLE, TENSORS, DESCRIPTION = "reference.parquet", "reference.safetensors", "reference.json"
 _GROUP, _SITE = "group", "site"
+_CELLS_PER_COMPONENT, _GROUPS_PER_COMPONENT = 20, 3
 _ARRAYS = ("embeddings", "mean", "components", "scales")
 
 
@@ -64,6 +65,16 @@ class Reference:
     def knows_doubts(self) -> bool:
         """Whether set size and strangeness of its cells were kept."""
         return set(DOUBTS) <= set(self.observations.columns)
+
+    @property
+    def trusted_components(self) -> int:
+        """How many components the cells' spread is known in well enough to measure new cells by it.
+
+        The components fit the reference's own cells better than any others, the more so the fewer cells and groups
+        there are: measured by all of them, new cells of the same laboratory lie too far off.
+        """
+        limit = min(len(self) // _CELLS_PER_COMPONENT, len(set(self.groups)) // _GROUPS_PER_COMPONENT)
+        return max(2, min(len(self.scales), limit))
 
     def only(self, kept: NDArray[np.bool_]) -> "Reference":
         """The cells where `kept` (M,) is True, in the same projection."""

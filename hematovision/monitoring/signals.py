@@ -73,7 +73,8 @@ def measure_signals(
     for name in table.columns:
         statistic = _SPECIAL.get(name, "Kolmogorov-Smirnov")
         measured.append(Measurement(name, statistic, COLUMN_STATISTICS[statistic](table[name], windows), power=0.5))
-    whitened = (reference.project(embeddings) / reference.scales).astype(np.float64)
+    kept = reference.trusted_components
+    whitened = (reference.project(embeddings)[:, :kept] / reference.scales[:kept]).astype(np.float64)
     distances = statistics.mean_distance(whitened, windows)
     measured.append(Measurement(EMBEDDING_MEAN, "Hotelling distance", distances, power=0.5))
     kernel = statistics.gaussian_kernel(directions(embeddings), squared_bandwidth=squared_bandwidth)

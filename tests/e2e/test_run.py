@@ -217,6 +217,11 @@ def test_monitoring_tells_own_cells_from_another_scanner(
     assert not [signal for signal in same.document["signals"] if signal["alarm"]]
     assert same.document["drift"] is False
     assert any(signal["alarm"] for signal in other.document["signals"])
+    assert (same.document["state"], same.document["changed"]) == ("cleared", False)
+    assert (other.document["state"], other.document["changed"]) == ("raised", True)
+    assert {"set_size", "strangeness"} <= {signal["name"] for signal in other.document["signals"]}
+    shown = hematovision("drift", "show", other.document["check"]).document["check"]
+    assert shown["signals"] == other.document["signals"] and shown["model"] == other.document["version"]
     assert Path(other.document["report"]).is_file()
     assert json.loads(Path(other.document["evidently"]["json"]).read_text())
     assert "root_metric" in Path(other.document["evidently"]["html"]).read_text()

@@ -201,6 +201,21 @@ def test_one_larger_set_is_no_alarm_where_the_reference_has_none_and_many_are() 
         check(sure, window)
 
 
+def test_few_cells_or_groups_measure_new_cells_by_few_components() -> None:
+    wide = SETTINGS.model_copy(update={"whitened_components": 40})
+    groups = [str(number // 10) for number in range(300)]
+    found = {
+        "alone": build_reference(*cells(300, 1), CLASSES, settings=wide, seed=0),
+        "in 30 groups": build_reference(*cells(300, 1), CLASSES, settings=wide, seed=0, groups=groups),
+        "a few": build_reference(*cells(40, 1), CLASSES, settings=wide, seed=0),
+    }
+    assert {name: one.trusted_components for name, one in found.items()} == {
+        "alone": 15,
+        "in 30 groups": 10,
+        "a few": 2,
+    }
+
+
 def test_an_incomplete_or_mixed_reference_is_refused(reference: Reference, tmp_path: Path) -> None:
     reference.save(tmp_path / "a")
     smaller = replace(reference, observations=reference.observations.iloc[:50], groups=reference.groups[:50])
