@@ -23,7 +23,7 @@ from hematovision.data.pictures import pictures_in
 from hematovision.evaluation.intervals import proportion
 from hematovision.home import activate_home
 from hematovision.monitoring.calibration import draw_windows
-from hematovision.monitoring.drift import Signal, calibrate
+from hematovision.monitoring.drift import Signal, judge
 from hematovision.monitoring.observations import PREDICTED_CLASS, component_names
 from hematovision.monitoring.reference import Reference, principal_components
 from hematovision.monitoring.settings import DriftSettings
@@ -94,17 +94,25 @@ def resampled(reference: Reference, settings: DriftSettings, count: int, size: i
     found = []
     for number, row in enumerate(whole.windows(count, size, settings, seed=7)):
         rest, window = without(reference, row.astype(bool), settings)
-        calibration = calibrate(rest, size, settings=settings, rng=np.random.default_rng(1000 + number))
-        found.append(calibration.judge(window.observed, window.embeddings))
+        rng = np.random.default_rng(1000 + number)
+        found.append(judge(rest, window.observed, window.embeddings, settings=settings, rng=rng))
     return found
 
 
 def judged(reference: Reference, cells: Cells, settings: DriftSettings, count: int, size: int) -> list[list[Signal]]:
     """Verdicts on windows of other cells."""
     size = min(size, len(cells.observed))
-    calibration = calibrate(reference, size, settings=settings, rng=np.random.default_rng(0))
     windows = cells.windows(count, size, settings, seed=8).astype(bool)
-    return [calibration.judge(cells.observed[row], cells.embeddings[row]) for row in windows]
+    return [
+        judge(
+            reference,
+            cells.observed[row],
+            cells.embeddings[row],
+            settings=settings,
+            rng=np.random.default_rng(2000 + number),
+        )
+        for number, row in enumerate(windows)
+    ]
 
 
 def summary(verdicts: Sequence[Sequence[Signal]]) -> dict[str, object]:

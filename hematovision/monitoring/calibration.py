@@ -1,4 +1,4 @@
-"""Thresholds with a stated overall false-alarm rate, from windows drawn out of the reference itself."""
+"""Thresholds with a stated overall false-alarm rate, from windows drawn out of reference and new images together."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ def draw_windows(
     rng: np.random.Generator,
     cells_per_group: Sequence[int] | None = None,
 ) -> Windows:
-    """`count` random windows of up to `size` of the reference's N images, as (count, N) rows of 0 and 1.
+    """`count` random windows of up to `size` of a pool of N images, as (count, N) rows of 0 and 1.
 
     Cells of one group (slide, patient, photograph) share a look, so a window is filled group by group, in random order:
     with whole groups, or with as many cells of each as `cells_per_group` says (the make-up of the window to be judged).
-    The mix of `labels` varies from window to window around the reference's own, as a Dirichlet distribution with that
+    The mix of `labels` varies from window to window around the pool's own, as a Dirichlet distribution with that
     concentration. The rest of each row is the part it is compared with, so no image is ever compared with itself.
     """
     members, group_names = pd.factorize(np.asarray(groups))

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -11,11 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 from hematovision.errors import UsageError
 from hematovision.monitoring.calibration import draw_windows, p_values, thresholds
-from hematovision.monitoring.observations import PREDICTED_CLASS, SET_SIZE
+from hematovision.monitoring.observations import PREDICTED_CLASS
 from hematovision.monitoring.reference import Reference
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.monitoring.signals import Array, Measurement, directions, measure_signals
-from hematovision.monitoring.statistics import Windows, effective_size, median_squared_distance
+from hematovision.monitoring.statistics import median_squared_distance
+
+_NEW = "new: "
+"""Before the names of new groups, so that none is taken for one of the reference."""
 
 
 class Signal(BaseModel):
@@ -56,56 +58,6 @@ class DriftVerdict(BaseModel):
         return sorted(self.signals, key=lambda signal: (not signal.alarm, -signal.value / max(signal.threshold, 1e-12)))
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """What windows without drift look like, for one reference and one size and make-up of a window.
-
-    Attributes:
-        table: the reference's observations, with what they may have missed.
-        windows: (B, M) drawn from the reference. drawn: every signal of each of them against the rest.
-    """
-
-    reference: Reference
-    table: pd.DataFrame
-    windows: Windows
-    drawn: list[Measurement]
-    squared_bandwidth: float
-    false_alarm_rate: float
-
-    def judge(self, observed: pd.DataFrame, embeddings: Array) -> list[Signal]:
-        """The signals of a window, given as the reference's observation table (n rows) and embeddings (n, D)."""
-        reference = self.reference
-        pool = pd.concat([self.table, observed], ignore_index=True)
-        pooled = np.concatenate([reference.embeddings, embeddings])
-        window = np.repeat([0, 1], [len(reference), len(observed)])[None].astype(np.float32)
-        actual = measure_signals(reference, pool, pooled, window, squared_bandwidth=self.squared_bandwidth)
-        return _judge(self.drawn, self.windows, actual, window, self.false_alarm_rate)
-
-
-def calibrate(
-    reference: Reference,
-    n: int,
-    *,
-    settings: DriftSettings,
-    rng: np.random.Generator,
-    groups: Sequence[str] | None = None,
-) -> Calibration:
-    """Draw windows of n cells from a reference and measure each against the rest; `groups` as in `detect_drift`."""
-    bandwidth = median_squared_distance(directions(reference.embeddings))
-    windows = draw_windows(
-        reference.groups,
-        list(reference.observations[PREDICTED_CLASS]),
-        size=min(n, len(reference) // 2),
-        count=settings.resamples,
-        class_mix_concentration=settings.class_mix_concentration,
-        rng=rng,
-        cells_per_group=list(Counter(groups).values()) if groups else None,
-    )
-    table = _allow_for_unseen(reference.observations)
-    drawn = measure_signals(reference, table, reference.embeddings, windows, squared_bandwidth=bandwidth)
-    return Calibration(reference, table, windows, drawn, bandwidth, settings.false_alarm_rate)
-
-
 def detect_drift(
     reference: Reference,
     embeddings: Array,
@@ -122,8 +74,9 @@ def detect_drift(
     Takes embeddings (n, D) of the reference's backbone, its image statistics (n, S), the model's probabilities (n, C)
     and, where the reference has them, set size and strangeness (`doubts`, n rows).
     `groups` names the slide, patient or photograph of each image; without it the window is taken to come group by
-    group as the reference does. Thresholds are calibrated for this n by comparing random windows of the reference with
-    the rest of it; above half the reference they are carried over by the effective sample size.
+    group as the reference does. Thresholds come from comparing random windows of this size, drawn out of reference and
+    new images together, with the rest: a permutation test, which holds however few groups there are. Without drift the
+    new images are no more than another draw.
     Raises UsageError when the window is empty or does not fit the reference.
     """
     rng = np.random.default_rng(seed)
@@ -131,10 +84,15 @@ def detect_drift(
     if groups is not None and len(groups) != len(observed):
         raise UsageError(f"{len(groups)} groups do not fit {len(observed)} images; give one for each or none at all.")
     picked = _pick(len(observed), settings.maximum_window, rng)
-    calibration = calibrate(
-        reference, len(picked), settings=settings, rng=rng, groups=groups and [groups[row] for row in picked]
+    names = groups and [groups[row] for row in picked]
+    signals = judge(
+        reference,
+        observed.iloc[picked],
+        embeddings[picked].astype(np.float32),
+        settings=settings,
+        rng=rng,
+        groups=names,
     )
-    signals = calibration.judge(observed.iloc[picked], embeddings[picked].astype(np.float32))
     return DriftVerdict(
         n=len(observed),
         n_reference=len(reference),
@@ -146,17 +104,49 @@ def detect_drift(
     )
 
 
-def _allow_for_unseen(observations: pd.DataFrame) -> pd.DataFrame:
-    """The table with one more class in the largest prediction set.
+def judge(
+    reference: Reference,
+    observed: pd.DataFrame,
+    embeddings: Array,
+    *,
+    settings: DriftSettings,
+    rng: np.random.Generator,
+    groups: Sequence[str] | None = None,
+) -> list[Signal]:
+    """Every signal of a window, given as the reference's observation table (n rows) and embeddings (n, D)."""
+    pool = pd.concat([reference.observations, observed], ignore_index=True)
+    pooled = np.concatenate([reference.embeddings, embeddings])
+    bandwidth = median_squared_distance(directions(reference.embeddings))
+    windows = draw_windows(
+        [*reference.groups, *(f"{_NEW}{name}" for name in groups or _taken_group_by_group(reference, len(observed)))],
+        list(pool[PREDICTED_CLASS]),
+        size=len(observed),
+        count=settings.resamples,
+        class_mix_concentration=settings.class_mix_concentration,
+        rng=rng,
+        cells_per_group=list(Counter(groups).values()) if groups else None,
+    )
+    actual = np.repeat([0, 1], [len(reference), len(observed)])[None].astype(np.float32)
+    draws = windows[_mixed(windows[:, len(reference) :].sum(axis=1), len(observed), len(pool))]
+    drawn, found = (
+        measure_signals(reference, pool, pooled, rows, squared_bandwidth=bandwidth) for rows in (draws, actual)
+    )
+    return _against(drawn, found, settings.false_alarm_rate)
 
-    Where all M sets hold one class, no drawn window would ever exceed that and a single larger set would be an alarm;
-    but what M cells did not show may still happen to one in M (Laplace's rule of succession).
+
+def _mixed(new: NDArray[np.float32], n: int, total: int) -> NDArray[np.bool_]:
+    """Which draws, holding so many `new` images, are not nearly the window itself.
+
+    Those would hide any shift of a window of very few groups. Left out is what lies more than halfway between the share
+    of new images to be expected and all of them, which of many groups hardly any draw does.
     """
-    if SET_SIZE not in observations:
-        return observations
-    sizes = observations[SET_SIZE].to_numpy(dtype=np.float64, copy=True)
-    sizes[sizes.argmax()] += 1
-    return observations.assign(**{SET_SIZE: sizes})
+    return np.asarray(new <= n * (1 + n / total) / 2)
+
+
+def _taken_group_by_group(reference: Reference, n: int) -> list[str]:
+    """Groups for n images of which none is known: in their order, of the size that is usual in the reference."""
+    usual = int(np.median(list(Counter(reference.groups).values())))
+    return [str(number // usual) for number in range(n)]
 
 
 def most_unusual(reference: Reference, embeddings: Array, *, count: int) -> NDArray[np.int64]:
@@ -169,17 +159,10 @@ def _pick(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.arange(n) if n <= limit else np.sort(rng.permutation(n)[:limit])
 
 
-def _judge(
-    drawn: list[Measurement], windows: Windows, actual: list[Measurement], window: Windows, false_alarm_rate: float
-) -> list[Signal]:
-    """Compare on the scale where a signal's spread does not depend on the sizes, report on its own scale."""
-    sizes = effective_size(windows)
-    powers = np.array([signal.power for signal in actual])
-    scales = effective_size(window)[0] ** powers
+def _against(drawn: list[Measurement], actual: list[Measurement], false_alarm_rate: float) -> list[Signal]:
     values = np.array([signal.values[0] for signal in actual])
-    null = np.stack([signal.values * sizes**signal.power for signal in drawn], axis=1)
-    limits = thresholds(null, false_alarm_rate=false_alarm_rate) / scales
-    chances = p_values(null, values * scales)
+    null = np.stack([signal.values for signal in drawn], axis=1)
+    limits, chances = thresholds(null, false_alarm_rate=false_alarm_rate), p_values(null, values)
     return [
         Signal(
             name=signal.name,

@@ -21,15 +21,11 @@ EMBEDDING_MEAN = "embedding_mean"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One signal of B windows: `values` (B,), larger is further off.
-
-    Without drift its spread shrinks as the effective sample size to the `-power`.
-    """
+    """One signal of B windows: `values` (B,), larger is further off."""
 
     name: str
     statistic: str
     values: Values
-    power: float
 
 
 def _shape(column: pd.Series, windows: Windows) -> Values:
@@ -72,14 +68,14 @@ def measure_signals(
     measured = []
     for name in table.columns:
         statistic = _SPECIAL.get(name, "Kolmogorov-Smirnov")
-        measured.append(Measurement(name, statistic, COLUMN_STATISTICS[statistic](table[name], windows), power=0.5))
+        measured.append(Measurement(name, statistic, COLUMN_STATISTICS[statistic](table[name], windows)))
     kept = reference.trusted_components
     whitened = (reference.project(embeddings)[:, :kept] / reference.scales[:kept]).astype(np.float64)
     distances = statistics.mean_distance(whitened, windows)
-    measured.append(Measurement(EMBEDDING_MEAN, "Hotelling distance", distances, power=0.5))
+    measured.append(Measurement(EMBEDDING_MEAN, "Hotelling distance", distances))
     kernel = statistics.gaussian_kernel(directions(embeddings), squared_bandwidth=squared_bandwidth)
     discrepancies = statistics.maximum_mean_discrepancy(kernel, windows)
-    measured.append(Measurement(EMBEDDING, "maximum mean discrepancy", discrepancies, power=1.0))
+    measured.append(Measurement(EMBEDDING, "maximum mean discrepancy", discrepancies))
     return measured
 
 

@@ -11,12 +11,6 @@ Windows = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 
-def effective_size(windows: Windows) -> Values:
-    """n·r / (n + r) for n images in the window and r in the rest: what the variance of a difference shrinks with."""
-    inside = windows.sum(axis=1, dtype=np.float64)
-    return np.asarray(inside * (windows.shape[1] - inside) / windows.shape[1])
-
-
 def kolmogorov_smirnov(values: Values, windows: Windows) -> Values:
     """Largest gap between the two distribution functions of `values` (N,), 0–1 (Kolmogorov 1933, Smirnov 1948)."""
     order = np.argsort(values, kind="stable")

@@ -71,7 +71,3 @@ def test_maximum_mean_discrepancy_of_a_window_of_one_is_a_number() -> None:
 def test_the_bandwidth_is_the_median_and_never_0() -> None:
     assert statistics.median_squared_distance(np.float32([[0], [1], [3]])) == pytest.approx(4)
     assert statistics.median_squared_distance(np.zeros((5, 2), dtype=np.float32)) > 0
-
-
-def test_effective_size_is_half_the_harmonic_mean() -> None:
-    assert statistics.effective_size(windows_of([1, 1, 0, 0, 0, 0])) == pytest.approx([2 * 4 / 6])
