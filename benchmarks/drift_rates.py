@@ -95,7 +95,8 @@ def resampled(reference: Reference, settings: DriftSettings, count: int, size: i
     for number, row in enumerate(whole.windows(count, size, settings, seed=7)):
         rest, window = without(reference, row.astype(bool), settings)
         rng = np.random.default_rng(1000 + number)
-        found.append(judge(rest, window.observed, window.embeddings, settings=settings, rng=rng))
+        slides = window.groups if len(set(window.groups)) < size else None
+        found.append(judge(rest, window.observed, window.embeddings, settings=settings, rng=rng, groups=slides))
     return found
 
 

@@ -71,12 +71,13 @@ def thresholds(drawn: Values, *, false_alarm_rate: float) -> Values:
     Bonferroni does not pay for signals that say the same thing.
     """
     descending = -np.sort(-drawn, axis=0)
-    exceeding = np.stack(
-        [np.searchsorted(-descending[:, s], -drawn[:, s], side="left") for s in range(drawn.shape[1])], axis=1
+    # How many windows are at least as far off, itself included: a signal that is the same in all says nothing of any.
+    at_least = np.stack(
+        [np.searchsorted(-descending[:, s], -drawn[:, s], side="right") for s in range(drawn.shape[1])], axis=1
     )
-    best_rank = np.sort(exceeding.min(axis=1))
-    rank = int(best_rank[int(np.floor(false_alarm_rate * len(drawn)))])
-    return np.asarray(descending[min(rank, len(drawn) - 1)])
+    best = np.sort(at_least.min(axis=1))
+    rank = int(best[int(np.floor(false_alarm_rate * len(drawn)))]) - 1
+    return np.asarray(descending[rank])
 
 
 def p_values(drawn: Values, observed: Values) -> Values:

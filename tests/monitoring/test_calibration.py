@@ -76,6 +76,16 @@ def test_thresholds_of_constant_signals_alarm_only_above_the_constant() -> None:
     assert limits == pytest.approx([0, 0])
 
 
+def test_a_signal_that_never_changes_leaves_the_others_their_thresholds() -> None:
+    signals = np.random.default_rng(2).normal(size=(2000, 3))
+    constant = np.ones((2000, 1))
+    alone = thresholds(signals, false_alarm_rate=0.05)
+    assert thresholds(np.hstack([signals, constant]), false_alarm_rate=0.05) == pytest.approx([*alone, 1])
+    coarse = (np.random.default_rng(3).random((2000, 1)) < 0.1).astype(float)
+    limits = thresholds(np.hstack([signals, coarse]), false_alarm_rate=0.05)
+    assert 0.03 <= (np.hstack([signals, coarse]) > limits).any(axis=1).mean() <= 0.05
+
+
 def test_p_values_are_never_0() -> None:
     drawn = np.arange(99.0)[:, None]
     assert p_values(drawn, np.array([1e9])) == pytest.approx([0.01])
