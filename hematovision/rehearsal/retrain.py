@@ -16,6 +16,8 @@ from hematovision.scheduling.store import open_schedules
 
 SCHEDULE = "retrain-on-drift"
 LOOK_SECONDS = 1.0
+BEGINNING = '{"schema"'
+"""Of every document; a progress bar may stand before it on the line."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def printed(log: Path) -> dict[str, Any]:
         WentWrong: there is none.
     """
     for line in reversed(log.read_text(encoding="utf-8", errors="replace").splitlines()):
-        if line.startswith('{"schema"'):
-            document: dict[str, Any] = json.loads(line)
+        _, begun, rest = line.partition(BEGINNING)
+        if begun:
+            document: dict[str, Any] = json.loads(begun + rest)
             return document
     raise WentWrong("The retrain printed no document.", log=log)

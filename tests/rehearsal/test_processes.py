@@ -146,7 +146,7 @@ def test_a_failure_names_its_step_and_keeps_its_exit_code(tmp_path: Path) -> Non
 def test_what_a_scheduled_command_printed_is_found_among_what_else_it_said(tmp_path: Path) -> None:
     log = tmp_path / "firing.log"
     document = {"schema": 1, "improved": True}
-    log.write_text(f"== retrain, due now\nWarning: slow\n{json.dumps(document)}\nbye\n")
+    log.write_text(f"== retrain, due now\nWarning: slow\n100 %\r{json.dumps(document)}\nbye\n")
     assert printed(log) == document
     log.write_text("== retrain, due now\n")
     with pytest.raises(WentWrong, match="printed no document"):
