@@ -99,11 +99,13 @@ def read_sites(folder: Path, sources: Mapping[str, Path], config: RunConfig) -> 
         bar=progress_bar,
     )
     left_out["cannot be read"] += len(prepared.quarantine)
-    cells = prepared.manifest.drop_duplicates("sha256")
+    cells = prepared.manifest
     here, there = cells[cells[_SITE] == SITE_A], cells[cells[_SITE] == SITE_B]
     copies = there["group"].isin(set(here["group"]))
     left_out["copies of cells of site A"] += int(copies.sum())
-    return _deal(here, there[~copies], config.rehearsal, config.seed, left_out, images)
+    here, there = here.drop_duplicates("sha256"), there[~copies].drop_duplicates("sha256")
+    left_out["the same file again"] += len(cells) - int(copies.sum()) - len(here) - len(there)
+    return _deal(here, there, config.rehearsal, config.seed, left_out, images)
 
 
 def write_home_site(sites: Sites, folder: Path, *, notice: Path | None) -> Path:
