@@ -76,6 +76,6 @@ def measure(
             f"Of {len(rows)} held-out cells {len(answers)} were answered, by version "
             f"{', '.join(sorted(others | {version}))}; version {version} was to answer all."
         )
-    hits = np.array([answers[row.sha256].label == row.label for row in rows.itertuples()], dtype=np.float64)
+    hits = np.array([answers[str(row.sha256)].label == row.label for row in rows.itertuples()], dtype=np.float64)
     share = effective_size(hits, list(rows["group"]), confidence=confidence) / len(hits)
     return Measured(n=len(hits), accuracy=proportion(hits.sum(), len(hits), share=share, confidence=confidence))
