@@ -1,4 +1,4 @@
-"""The whole loop in one command, as a user types it."""
+"""`hematovision loop` as a user types it: what it refuses, and that it leaves nothing running."""
 
 import json
 import os
@@ -7,25 +7,39 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
-
-from hematovision.home import CONFIGS, Home
-from hematovision.ledger import open_ledger
 
 pytestmark = pytest.mark.slow
 PROGRAM = [sys.executable, "-m", "hematovision", "loop", "--json"]
 
 
+TINY = """
+seed: 17
+synthetic: {seed: 2031, image_size: 96, cells_per_class_per_slide: 1}
+validation: {min_images_per_class: 3}
+split: {golden_fraction: 0.25, folds: 2}
+learning:
+  orientations: 1
+  backbone: {image_size: 96}
+  augmentation: {views: 4}
+  training:
+    frozen: {epochs: 20}
+    fine_tuning: {epochs: 15, batch_size: 16}
+evaluation: {resamples: 100}
+robustness: {cells: 0}
+monitoring: {resamples: 300}
+serving: {poll_seconds: 2}
+scheduling: {stop_seconds: 5}
+rehearsal: {slides_a: 16, slides_b: 14, per_class: 5, pause_seconds: 0.5}
+"""
+
+
 @pytest.fixture
-def short(tmp_path: Path) -> Path:
-    """The shipped settings, with fewer slides."""
-    settings = yaml.safe_load((CONFIGS / "loop.yaml").read_text())
-    settings["rehearsal"] |= {"slides_a": 36, "slides_b": 36, "per_class": 12}
-    path = tmp_path / "short.yaml"
-    path.write_text(yaml.safe_dump(settings))
+def tiny(tmp_path: Path) -> Path:
+    """Settings that read and train little."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
     return path
 
 
@@ -43,34 +57,11 @@ def _processes_in(folder: Path) -> list[str]:
     return found
 
 
-def test_corrections_of_another_scanner_come_back_as_a_better_champion(short: Path, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    command = [*PROGRAM, "--config", str(short), "--work", str(work)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert told["schema"] == 1 and told["synthetic"]
-    assert told["alarm_raised"] and told["alarm_cleared"]
-    assert told["started_by"] == "schedule"
-    assert told["requests"] > 300 and told["dropped_requests"] == 0, told["dropped"]
-    assert told["versions"] == ["1", "2"] == [told["before"]["version"], told["after"]["version"]]
-    assert told["corrections"]["accepted"] == 12 * 8 == told["corrections"]["given"] - told["corrections"]["refused"]
-    before, after = ({site: told[when][site] for site in ("site_a", "site_b")} for when in ("before", "after"))
-    assert before["site_a"]["n"] == after["site_a"]["n"] == told["cells"]["site_a_held_out"]
-    assert told["gain"]["site_b"] >= 0.10, told
-    assert told["gain"]["site_a"] >= -0.05, told
-    assert not _processes_in(work), "a process outlived the loop"
-    records = list(open_ledger(Home(work / "home"), None).records())
-    assert [one.content["started_by"] for one in records if one.kind == "retrain"] == ["schedule"]
-    assert [one.content["state"] for one in records if one.content.get("what") == "drift"] == ["raised", "cleared"]
-    assert len([one for one in records if one.kind == "decision"]) == 4
-
-
-def test_told_to_stop_it_stops_what_it_started(short: Path, tmp_path: Path) -> None:
+def test_told_to_stop_it_stops_what_it_started(tiny: Path, tmp_path: Path) -> None:
     work = tmp_path / "work"
     with (tmp_path / "err").open("wb") as errors:
         process = subprocess.Popen(
-            [*PROGRAM, "--config", str(short), "--work", str(work)], stdout=errors, stderr=errors, cwd=tmp_path
+            [*PROGRAM, "--config", str(tiny), "--work", str(work)], stdout=errors, stderr=errors, cwd=tmp_path
         )
         deadline = time.monotonic() + 600
         while not list((work / "logs").glob("*-run-*.log")) and time.monotonic() < deadline:
