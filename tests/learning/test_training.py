@@ -216,11 +216,11 @@ def test_few_known_cells_are_rehearsed_again() -> None:
 def _rehearsed(image_budget: int) -> Fit:
     module = nn.Linear(2, 2)
     phase = settings().training.fine_tuning.model_copy(
-        update={"epochs": 9, "image_budget": image_budget, "batch_size": 4, "patience": 99}
+        update={"epochs": 9, "image_budget": image_budget, "batch_size": 4, "patience": 99, "schedule": "cosine"}
     )
     rows, targets = np.arange(36), np.arange(36) % 2
-    generator = torch.Generator().manual_seed(1)
-    fit = Fit("rehearsal", module, [module], module, np.ones((36, 1, 2)), phase, 1, None, 0.0, generator)
+    inputs, numbers = np.ones((36, 1, 2)), torch.Generator().manual_seed(1)
+    fit = Fit("rehearsal", module, [module], module, inputs, phase, None, label_smoothing=0.0, generator=numbers)
     fit.run(Part(rows, targets, np.isin(rows, [3, 5, 8])), Part(rows[:4], targets[:4]), None)
     return fit
 
