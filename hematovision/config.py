@@ -21,6 +21,7 @@ from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.settings import DriftSettings
+from hematovision.rehearsal.settings import RehearsalSettings
 from hematovision.scheduling.settings import SchedulingSettings
 from hematovision.serving.settings import ServingSettings
 
@@ -135,6 +136,7 @@ class RunConfig(_Section):
     feedback: FeedbackSettings
     improvement: ImprovementSettings
     scheduling: SchedulingSettings
+    rehearsal: RehearsalSettings
     data_versions: RemoteSettings
 
 

@@ -10,6 +10,7 @@ from hematovision.cli.data_application import data_app
 from hematovision.cli.drift_application import add_monitoring
 from hematovision.cli.feedback_commands import feedback_app
 from hematovision.cli.promotion_commands import add_promotion
+from hematovision.cli.rehearsal_command import add_loop
 from hematovision.cli.schedule_application import schedule_app
 from hematovision.cli.service_commands import add_service_commands
 
@@ -309,6 +310,7 @@ def lineage(
 
 
 add_promotion(app)
+add_loop(app)
 
 
 def main() -> None:

@@ -1,5 +1,8 @@
 """The end of a retrain: recorded once, told, and promoted where the policy says so."""
 
+import os
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.config import RunConfig
@@ -13,6 +16,9 @@ from hematovision.promotion.policy import policy_of
 from hematovision.registry.publication import RunSummary
 from hematovision.registry.versions import find_version
 
+SCHEDULE = "HEMATOVISION_SCHEDULE"
+"""The scheduler's name for itself in the environment of what it starts."""
+
 
 class Improved(BaseModel):
     """What `hematovision improve` tells of a retrain.
@@ -20,6 +26,7 @@ class Improved(BaseModel):
     Attributes:
         waits: what stands between the challenger and service, in words; '' where it serves.
         change: the page that says what changed and why.
+        started_by: a `schedule`, named in `schedule`, or a `person`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +38,8 @@ class Improved(BaseModel):
     run: RunSummary
     waits: str
     change: str
+    started_by: Literal["schedule", "person"]
+    schedule: str | None
 
 
 def conclude(
@@ -40,6 +49,8 @@ def conclude(
     page = home.runs / f"retrain-{material.retrain}" / "change.html"
     page.write_text(change, encoding="utf-8")
     label = f"{run.model.name}/{run.model.version}"
+    schedule = os.environ.get(SCHEDULE)
+    started_by: Literal["schedule", "person"] = "schedule" if schedule else "person"
     open_ledger(home, config.records.database).append(
         "retrain",
         f"model:{label}",
@@ -50,6 +61,8 @@ def conclude(
             "fresh": sorted(material.beginning.fresh),
             "sites": material.sites,
             "new_cells": new_cells.model_dump(),
+            "started_by": started_by,
+            "schedule": schedule,
         },
         unique=f"retrain:{material.retrain}",
     )
@@ -61,6 +74,8 @@ def conclude(
         run=run,
         waits=_promoted(home, config, run.model.uri),
         change=str(page),
+        started_by=started_by,
+        schedule=schedule,
     )
 
 

@@ -122,8 +122,8 @@ class Fit:
     curves: list[Epoch] = field(default_factory=list)
 
     def _prepare(self, training: Part) -> None:
-        self._epochs = epochs_within_budget(self.phase, len(training.rows))
-        steps = self._epochs * self._batch_count(len(training.rows))
+        self._epochs = epochs_within_budget(self.phase, training.epoch_cells)
+        steps = self._epochs * self._batch_count(training.epoch_cells)
         self._optimiser = torch.optim.AdamW(
             layered(self.blocks, self.phase.learning_rate, self.phase.layer_decay),
             lr=self.phase.learning_rate,

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from hematovision.config import load_config
 from hematovision.errors import HematoVisionError
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.features import Features
-from hematovision.learning.fitting import Part, class_weights, epochs_within_budget, layered
+from hematovision.learning.fitting import Fit, Part, class_weights, epochs_within_budget, layered
 from hematovision.learning.kept_networks import NetworkStore
 from hematovision.learning.networks import CellNetwork, SeededDropout
 from hematovision.learning.settings import LearningSettings
@@ -210,6 +211,23 @@ def test_few_known_cells_are_rehearsed_again() -> None:
     fresh = np.arange(10) < 8
     order = Part(np.arange(10), np.zeros(10, dtype=np.int64), fresh).order(torch.Generator().manual_seed(1)).tolist()
     assert sorted(order) == [*range(8), *[8] * 4, *[9] * 4]
+
+
+def _rehearsed(image_budget: int) -> Fit:
+    module = nn.Linear(2, 2)
+    phase = settings().training.fine_tuning.model_copy(
+        update={"epochs": 9, "image_budget": image_budget, "batch_size": 4, "patience": 99, "schedule": "cosine"}
+    )
+    rows, targets = np.arange(36), np.arange(36) % 2
+    inputs, numbers = np.ones((36, 1, 2)), torch.Generator().manual_seed(1)
+    fit = Fit("rehearsal", module, [module], module, inputs, phase, None, label_smoothing=0.0, generator=numbers)
+    fit.run(Part(rows, targets, np.isin(rows, [3, 5, 8])), Part(rows[:4], targets[:4]), None)
+    return fit
+
+
+def test_a_rehearsal_is_planned_by_the_cells_it_shows_not_by_those_it_knows() -> None:
+    assert [len(_rehearsed(budget).curves) for budget in (1000, 24, 1)] == [9, 4, 1]
+    assert _rehearsed(1000)._schedule.get_last_lr() == [pytest.approx(0.0, abs=1e-9)], "the rate has not come to rest"
 
 
 def test_a_warm_start_goes_on_from_what_was_learnt(features: Features, backbone: Backbone, tmp_path: Path) -> None:
