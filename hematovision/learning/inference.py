@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 from typing import Any, Literal
 
@@ -38,12 +39,22 @@ def _import_runtime(name: Runtime) -> ModuleType:
 
 
 def compile_for(runtime: Runtime, path: Path) -> Network:
-    """Compile a network in single precision for one of the runtimes, and for no other.
+    """Compile a network in single precision for one of the runtimes, and for no other; any thread may call it.
 
     Raises:
         UsageError: the runtime is not installed.
     """
-    return compile_onnx(path, precision="f32") if runtime == "openvino" else _with_onnxruntime(path)
+    return _with_openvino(path) if runtime == "openvino" else _with_onnxruntime(path)
+
+
+def _with_openvino(path: Path) -> Network:
+    compiled, alone = compile_onnx(path, precision="f32"), Lock()
+
+    def run(images: np.ndarray) -> Any:
+        with alone:  # a compiled model has one request of its own and refuses a second caller meanwhile
+            return compiled(images)
+
+    return run
 
 
 def _with_onnxruntime(path: Path) -> Network:

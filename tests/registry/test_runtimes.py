@@ -1,6 +1,7 @@
 """The same network on another runtime gives the same answers; a runtime that is missing is said to be missing."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -35,3 +36,15 @@ def test_a_missing_runtime_is_an_error_and_not_replaced(
     with pytest.raises(UsageError, match=f"pip install {missing}"):
         Predictor.load(package, runtime=missing)
     Predictor.load(package, runtime=other)
+
+
+@pytest.mark.parametrize("runtime", get_args(Runtime))
+def test_threads_may_ask_at_once(package: Path, runtime: Runtime) -> None:
+    """MLflow's server asks from as many threads as it has requests."""
+    predictor = Predictor.load(package, runtime=runtime)
+    pixels = np.random.default_rng(3).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
+    alone = [predictor.answer_pixels(one[None]).logits for one in pixels]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda number: predictor.answer_pixels(pixels[number % 8][None]).logits, range(80)))
+    for number, found in enumerate(together):
+        np.testing.assert_allclose(found, alone[number % 8], rtol=0, atol=1e-5)
