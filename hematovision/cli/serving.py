@@ -28,9 +28,11 @@ def _serve(settings: "RunConfig", output: Output) -> None:
     from hematovision.errors import HematoVisionError
     from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
+    from hematovision.ledger import open_ledger
     from hematovision.monitoring.history import open_history
     from hematovision.serving.access import Doorkeeper, open_keys
     from hematovision.serving.application import create_app
+    from hematovision.serving.champion import Resolver
     from hematovision.serving.engine import Engine
     from hematovision.serving.metrics import Metrics
     from hematovision.serving.server import Server, log_to_stderr
@@ -47,7 +49,8 @@ def _serve(settings: "RunConfig", output: Output) -> None:
         limits=Limits(settings.reading.max_pixels, settings.reading.min_side),
     )
     uri = serving.model or f"models:/{settings.registry.model_name}@champion"
-    engine = Engine(home, uri, shadow=serving.shadow, metrics=metrics)
+    resolve = Resolver(home, open_ledger(home, database))
+    engine = Engine(home, uri, resolve=resolve, shadow=serving.shadow, runtime=serving.runtime, metrics=metrics)
     engine.start()
     doorkeeper = Doorkeeper(keys, fresh_seconds=serving.key_seconds)
     app = create_app(home, serving, engine, store, doorkeeper, metrics, open_history(home, database))

@@ -1,19 +1,75 @@
 """ONNX networks compiled for this machine's CPU."""
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from hematovision.errors import UsageError
 
+Runtime = Literal["openvino", "onnxruntime"]
+Network = Callable[[np.ndarray], Any]
+"""Takes (N, 3, S, S) float32 and gives its outputs in order, by number."""
+
 
 def import_openvino() -> ModuleType:
-    """OpenVINO without its telemetry, which reports every import and writes to the user's home."""
+    """OpenVINO without its telemetry, which reports every import and writes to the user's home.
+
+    Raises:
+        UsageError: it is not installed.
+    """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    return import_module("openvino")
+    return _import_runtime("openvino")
+
+
+def _import_runtime(name: Runtime) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise UsageError(
+            f"{name} is asked for and cannot be loaded here ({error}): install it with `pip install {name}`, or set "
+            "serving.runtime to another for the service."
+        ) from error
+
+
+def compile_for(runtime: Runtime, path: Path) -> Network:
+    """Compile a network in single precision for one of the runtimes, and for no other; any thread may call it.
+
+    Raises:
+        UsageError: the runtime is not installed.
+    """
+    return _with_openvino(path) if runtime == "openvino" else _with_onnxruntime(path)
+
+
+def _with_openvino(path: Path) -> Network:
+    compiled, alone = compile_onnx(path, precision="f32"), Lock()
+
+    def run(images: np.ndarray) -> Any:
+        with alone:  # a compiled model has one request of its own and refuses a second caller meanwhile
+            return compiled(images)
+
+    return run
+
+
+def _with_onnxruntime(path: Path) -> Network:
+    runtime = _import_runtime("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = os.cpu_count() or 1  # left at 0 it pins threads, which containers may forbid
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
+    session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    (entry,) = session.get_inputs()
+
+    def run(images: np.ndarray) -> Any:
+        return session.run(None, {entry.name: images})
+
+    return run
 
 
 def compile_onnx(path: Path, *, precision: str) -> Any:

@@ -32,6 +32,14 @@ class Moved:
     record: int
 
 
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves, and the digest of the files that were promoted as it."""
+
+    version: str
+    model_digest: str | None
+
+
 def champion(home: Home, name: str, *, database: str | None = None) -> str | None:
     """The version that registry and ledger agree serves; None where none was ever promoted.
 
@@ -40,8 +48,19 @@ def champion(home: Home, name: str, *, database: str | None = None) -> str | Non
     Raises:
         GateRefused: they disagree: the alias was moved by other means.
     """
-    history = read_history(open_ledger(home, database), name)
-    return _agreed(home, name, history)
+    found = agreed_champion(home, name, open_ledger(home, database))
+    return found.version if found else None
+
+
+def agreed_champion(home: Home, name: str, ledger: Ledger) -> Champion | None:
+    """As `champion`, by a ledger that is open: for those who ask again and again."""
+    history = read_history(ledger, name)
+    try:
+        version = _agreed(home, name, history)
+    except GateRefused:  # a move may have begun between the two readings; then a second look finds it
+        history = read_history(ledger, name)
+        version = _agreed(home, name, history)
+    return None if version is None else Champion(version, history.digest_of(version))
 
 
 def _agreed(home: Home, name: str, history: History) -> str | None:

@@ -74,6 +74,16 @@ class History:
         """The version that served before it."""
         return self.champions[-2] if len(self.champions) > 1 else None
 
+    def digest_of(self, version: str) -> str | None:
+        """The digest of the files that the latest move to a version was about; None where there was no such move."""
+        evidence: dict[str, Any] = {}
+        if self.unfinished is not None and self.unfinished.after == version:
+            evidence = self.unfinished.evidence
+        elif self.last is not None and self.last.content["after"] == version:
+            evidence = self.last.content
+        found: str | None = evidence.get("model_digest")
+        return found
+
 
 def planned(kind: MoveKind, name: str, before: str | None, after: str, *, actor: str, evidence: dict[str, Any]) -> Move:
     """A move that is not begun yet."""

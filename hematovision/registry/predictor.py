@@ -12,7 +12,7 @@ from hematovision.data.decoding import Pixels, decode
 from hematovision.data.quality import measure
 from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
-from hematovision.learning.inference import compile_onnx
+from hematovision.learning.inference import Network, Runtime, compile_for
 from hematovision.learning.preprocessing import normalise, resize
 from hematovision.monitoring.strangeness import Familiar
 from hematovision.progress import Progress
@@ -69,20 +69,20 @@ class Answers:
 class Predictor:
     """A verified model compiled for this machine's CPU in single precision."""
 
-    def __init__(self, specification: ModelSpecification, network: Any, familiar: Familiar) -> None:
+    def __init__(self, specification: ModelSpecification, network: Network, familiar: Familiar) -> None:
         self.specification = specification
         self._network = network
         self._familiar = familiar
 
     @classmethod
-    def load(cls, folder: Path) -> "Predictor":
+    def load(cls, folder: Path, *, runtime: Runtime = "openvino") -> "Predictor":
         """Verify and compile a model package.
 
         Raises:
-            UsageError, HematoVisionError: see `verify_package`.
+            UsageError, HematoVisionError: see `verify_package`; or the runtime is not installed.
         """
         specification = verify_package(folder)
-        network = compile_onnx(folder / NETWORK, precision="f32")
+        network = compile_for(runtime, folder / NETWORK)
         return cls(specification, network, Familiar.load(folder / FAMILIAR))
 
     def pixels(self, data: bytes, *, max_pixels: int | None = None) -> tuple[Pixels, int]:

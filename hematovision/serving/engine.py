@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,10 @@ import numpy as np
 
 from hematovision.errors import HematoVisionError
 from hematovision.home import Home
+from hematovision.learning.inference import Runtime
 from hematovision.registry.package import ModelSpecification, package_digest
 from hematovision.registry.predictor import Predictor
-from hematovision.registry.resolution import KnownVersion, copy_package, resolve_version
+from hematovision.registry.resolution import KnownVersion, copy_package
 from hematovision.serving.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -64,16 +66,17 @@ class Trouble:
     since: str
 
 
-def load_served(home: Home, version: KnownVersion) -> ServedModel:
+def load_served(home: Home, version: KnownVersion, runtime: Runtime) -> ServedModel:
     """Copy, verify, compile and try a model.
 
     Raises:
-        HematoVisionError, UsageError: it is not the registered one, damaged, or cannot be read by this version.
+        HematoVisionError, UsageError: it is not the registered one, damaged, or cannot be read by this version; or the
+            runtime is not installed.
     """
     folder = tempfile.TemporaryDirectory(prefix="hematovision-model-")
     try:
         package = copy_package(home, version, Path(folder.name))
-        predictor = Predictor.load(package)
+        predictor = Predictor.load(package, runtime=runtime)
     except HematoVisionError as error:  # the copy's place means nothing to anybody, and is another every time
         raise type(error)(str(error).replace(folder.name, version.reference)) from error
     side = predictor.specification.image_size
@@ -84,10 +87,26 @@ def load_served(home: Home, version: KnownVersion) -> ServedModel:
 
 
 class Engine:
-    """What is served now, and what runs in its shadow; `refresh` looks whether either has to be replaced."""
+    """What is served now, and what runs in its shadow; `refresh` looks whether either has to be replaced.
 
-    def __init__(self, home: Home, uri: str, *, shadow: str | None, metrics: Metrics) -> None:
+    Args:
+        resolve: says which version a URI stands for now.
+        uri: what is served. shadow: what answers unseen, if anything.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        uri: str,
+        *,
+        resolve: Callable[[str], KnownVersion],
+        shadow: str | None,
+        runtime: Runtime,
+        metrics: Metrics,
+    ) -> None:
         self._home = home
+        self._resolve = resolve
+        self._runtime = runtime
         self._uris: dict[Part, str] = {"model": uri}
         if shadow:
             self._uris["shadow"] = shadow
@@ -97,9 +116,9 @@ class Engine:
         self._refreshing = threading.Lock()
 
     def start(self) -> None:
-        """Load what is asked for; raises as `load_served` and `resolve_version` do, and nothing is served then."""
+        """Load what is asked for; raises as `load_served` and `Resolver` do, and nothing is served then."""
         for part in self._uris:
-            self._install(part, load_served(self._home, resolve_version(self._home, self._uris[part])))
+            self._install(part, self._load(self._resolve(self._uris[part])))
 
     @property
     def current(self) -> ServedModel:
@@ -129,16 +148,19 @@ class Engine:
                     self._refuse(part, uri, str(error) or type(error).__name__)
 
     def _follow(self, part: Part, uri: str) -> None:
-        version = resolve_version(self._home, uri)
+        version = self._resolve(uri)
         served = self._served.get(part)
         if served is None or (served.version.reference, served.digest) != (
             version.reference,
             version.digest or served.digest,
         ):
-            self._install(part, load_served(self._home, version))
+            self._install(part, self._load(version))
         elif part in self._trouble:
             logger.warning("%s is what %s asks for again; the trouble is over", served.reference, uri)
             self._settle(part)
+
+    def _load(self, version: KnownVersion) -> ServedModel:
+        return load_served(self._home, version, self._runtime)
 
     def _install(self, part: Part, served: ServedModel) -> None:
         before = self._served.get(part)
@@ -150,7 +172,7 @@ class Engine:
                 self._metrics.model.labels(model.reference, model.digest).set(number)
         self._metrics.reloads.labels(part, "served").inc()
         self._settle(part)
-        logger.info("%s: serving %s, digest %s", part, served.reference, served.digest[:12])
+        logger.info("%s: serving %s, digest %s, on %s", part, served.reference, served.digest[:12], self._runtime)
 
     def _settle(self, part: Part) -> None:
         self._trouble.pop(part, None)

@@ -72,7 +72,7 @@ class Service:
         return found
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:  # a plain function would be called in a thread, by every request
     """The service behind a request."""
     service: Service = request.app.state.service
     return service

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hematovision.learning.inference import Runtime
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,7 @@ class ServingSettings(_Section):
 
     Attributes:
         model: what is served, as `--model` takes it; None is the alias `champion` of `registry.model_name`.
+        runtime: what computes the network; one that is not installed is refused, none stands in for another.
         shadow: a second model that answers unseen; its answers are kept beside the first one's. None: no other.
         poll_seconds: between two looks at the registry. key_seconds: until a new or revoked key is noticed.
         pictures_at_once: most pictures that go through the network together. Nothing ever waits for company.
@@ -65,6 +68,7 @@ class ServingSettings(_Section):
     host: str
     port: int = Field(ge=0, lt=2**16)
     model: str | None
+    runtime: Runtime
     shadow: str | None
     poll_seconds: float = Field(gt=0)
     key_seconds: float = Field(ge=0)

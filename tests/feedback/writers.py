@@ -107,10 +107,11 @@ def kill_writers(root: Path, *, writers: int, kills: int, seed: int, wait: float
         victim.replace()
     for one in running:
         one.kill()
-    return _audit(root, [pair for one in running for pair in one.acknowledged])
+    return audit(root, [pair for one in running for pair in one.acknowledged])
 
 
-def _audit(root: Path, acknowledged: list[tuple[str, str]]) -> dict[str, int]:
+def audit(root: Path, acknowledged: list[tuple[str, str]]) -> dict[str, int]:
+    """Compare what was acknowledged, as pairs of client key and item, with what the store of a home holds."""
     store = store_at(root)
     items = store.items()
     keys = Counter(item.client_key for item in items)

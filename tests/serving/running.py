@@ -1,7 +1,9 @@
 """A service as a user starts it: `hematovision serve` in a process of its own, on a free port."""
 
+import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -31,6 +33,25 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether a server answers 200."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
 @dataclass
 class Running:
     """A running service, with a key of each role."""
@@ -48,16 +69,40 @@ class Running:
         headers = {"Authorization": f"Bearer {self.keys[role]}"} if role else {}
         return httpx.Client(base_url=self.address, headers=headers, timeout=30)
 
+    def resident(self) -> int:
+        """KiB of memory the process holds."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0])
 
-def _environment(home: Home) -> dict[str, str]:
+
+def environment(home: Home) -> dict[str, str]:
     """Of a process whose state is all in this home; MLflow leaves its last address in the environment."""
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     return kept | {"HEMATOVISION_HOME": str(home.root), "OMP_NUM_THREADS": "1"}
 
 
-@contextmanager
-def running_service(folder: Path, champion: Path, challenger: Path) -> Iterator[Running]:
-    """Register two packages, make keys, start the service, and end it as an operator would."""
+@dataclass(frozen=True)
+class Place:
+    """A home with a champion, a challenger and keys, in which a service can be started, and started again."""
+
+    home: Home
+    registry: SmallRegistry
+    store: KeyStore
+    keys: Mapping[Role, str]
+    config: Path
+    log: Path
+
+    def serve(self) -> "subprocess.Popen[bytes]":
+        """`hematovision serve` in a process of its own; its standard output says where it listens, once it does."""
+        command = [sys.executable, "-m", "hematovision", "serve", "--json", "--config", str(self.config)]
+        with self.log.open("ab") as errors:
+            return subprocess.Popen(
+                command, env=environment(self.home), cwd=PROJECT, stdout=subprocess.PIPE, stderr=errors
+            )
+
+
+def prepare(folder: Path, champion: Path, challenger: Path, settings: Mapping[str, Any] = SETTINGS) -> Place:
+    """Register two packages, make keys and write a configuration."""
     home = Home(folder / "home")
     registry = SmallRegistry(home)
     registry.add(champion, alias="champion")
@@ -65,29 +110,23 @@ def running_service(folder: Path, champion: Path, challenger: Path) -> Iterator[
     store = open_keys(home, None)
     keys: dict[Role, str] = {role: store.add(f"{role} bench", role)[1] for role in ROLES}
     config = folder / "service.yaml"
-    config.write_text(yaml.safe_dump(SETTINGS))
-    log = folder / "service.log"
-    with log.open("wb") as errors:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from hematovision.cli import main; main()",
-                "serve",
-                "--json",
-                "--config",
-                str(config),
-            ],
-            env=_environment(home),
-            cwd=PROJECT,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-        )
-        try:
-            assert process.stdout is not None
-            told = process.stdout.readline()
-            assert told, log.read_text()
-            yield Running(json.loads(told)["address"], home, registry, store, keys, log, process)
-        finally:
-            process.terminate()
-            process.wait(30)
+    config.write_text(yaml.safe_dump(dict(settings)))
+    return Place(home, registry, store, keys, config, folder / "service.log")
+
+
+@contextmanager
+def running_service(
+    folder: Path, champion: Path, challenger: Path, settings: Mapping[str, Any] = SETTINGS
+) -> Iterator[Running]:
+    """A service until the end of the block, ended as an operator would."""
+    place = prepare(folder, champion, challenger, settings)
+    process = place.serve()
+    try:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        assert told, place.log.read_text()
+        address = json.loads(told)["address"]
+        yield Running(address, place.home, place.registry, place.store, place.keys, place.log, process)
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -12,8 +12,11 @@ from hematovision.config import load_config
 from hematovision.evaluation.prediction_sets import SetRule
 from hematovision.home import Home
 from hematovision.learning.backbones import load_backbone
+from hematovision.learning.features import embed
 from hematovision.learning.networks import CellNetwork
-from hematovision.monitoring.strangeness import Familiar, FamiliarLimit
+from hematovision.ledger import open_ledger
+from hematovision.monitoring.strangeness import Familiar, FamiliarLimit, fit_familiar
+from hematovision.promotion.moves import begin, end, planned, read_history
 from hematovision.registry.package import (
     DIGESTS,
     FAMILIAR,
@@ -24,10 +27,44 @@ from hematovision.registry.package import (
     ModelSpecification,
     file_digest,
     package_digest,
+    write_package,
 )
+from hematovision.registry.versions import CHAMPION
 
 CLASSES = ["eosinophil", "lymphocyte", "monocyte"]
 NAME = "hematovision"
+
+
+def _random_network(orientations: int = 1) -> tuple[Any, CellNetwork]:
+    backbone = load_backbone(
+        load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=4
+    )
+    return backbone, CellNetwork(backbone, len(CLASSES), orientations, 0.0, torch.Generator().manual_seed(4))
+
+
+def _specification(backbone: Any, **changes: Any) -> ModelSpecification:
+    usual = {
+        "classes": CLASSES,
+        "image_size": 64,
+        "orientations": 1,
+        "mean": (0.5, 0.5, 0.5),
+        "deviation": (0.5, 0.5, 0.5),
+        "temperature": 1.0,
+        "sets": SetRule(confidence=0.95, limits=[0.6, 0.6, 0.6], cells=[40, 40, 40]),
+        "familiar": FamiliarLimit(distance=2.0, false_flag_rate=0.01, cells=300),
+        "max_pixels": 4_000_000,
+        "min_side": 8,
+        "backbone": "mobilenet_v2",
+        "frozen_blocks": backbone.frozen_blocks,
+        "weights": "none",
+        "data_version": "first",
+        "manifest_digest": "m",
+        "golden_digest": "g",
+        "seed": 4,
+        "synthetic": True,
+        "software": {},
+    }
+    return ModelSpecification.model_validate(usual | changes)
 
 
 def build_small_model(folder: Path, *, side: int = 64) -> Path:
@@ -37,31 +74,8 @@ def build_small_model(folder: Path, *, side: int = 64) -> Path:
     """
     from safetensors.torch import save_file
 
-    backbone = load_backbone(
-        load_config(None, {"learning": {"backbone": {"weights": "none"}}}).learning.backbone, seed=4
-    )
-    network = CellNetwork(backbone, len(CLASSES), 1, 0.0, torch.Generator().manual_seed(4))
-    specification = ModelSpecification(
-        classes=CLASSES,
-        image_size=side,
-        orientations=1,
-        mean=(0.5, 0.5, 0.5),
-        deviation=(0.5, 0.5, 0.5),
-        temperature=1.0,
-        sets=SetRule(confidence=0.95, limits=[0.6, 0.6, 0.6], cells=[40, 40, 40]),
-        familiar=FamiliarLimit(distance=2.0, false_flag_rate=0.01, cells=300),
-        max_pixels=4_000_000,
-        min_side=8,
-        backbone="mobilenet_v2",
-        frozen_blocks=backbone.frozen_blocks,
-        weights="none",
-        data_version="first",
-        manifest_digest="m",
-        golden_digest="g",
-        seed=4,
-        synthetic=True,
-        software={},
-    )
+    backbone, network = _random_network()
+    specification = _specification(backbone, image_size=side)
     folder.mkdir(parents=True)
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / WEIGHTS)
     Familiar(np.zeros(3, np.float32), np.eye(3, dtype=np.float32), np.zeros((3, 3), np.float32)).save(folder / FAMILIAR)
@@ -70,6 +84,24 @@ def build_small_model(folder: Path, *, side: int = 64) -> Path:
     for name in (*FILES, SPECIFICATION):
         redigest(folder, name)
     return folder
+
+
+def build_random_model(folder: Path, *, side: int, orientations: int = 1) -> Path:
+    """A package with a whole MobileNetV2 of random weights, as costly to ask as a trained one."""
+    backbone, network = _random_network(orientations)
+    network.eval()
+    with torch.inference_mode():
+        below = network.lower(torch.rand(12, 3, side, side, generator=torch.Generator().manual_seed(6)))
+        network.standardise_on(network.upper(below).numpy()[:, None])
+    specification = _specification(
+        backbone,
+        image_size=side,
+        orientations=orientations,
+        mean=backbone.mean,
+        deviation=backbone.deviation,
+        familiar=FamiliarLimit(distance=200.0, false_flag_rate=0.01, cells=300),
+    )
+    return write_package(folder, network, specification, fit_familiar(embed(below.numpy()), CLASSES * 4))
 
 
 def _write_mean_colour(path: Path, side: int) -> None:
@@ -107,6 +139,18 @@ def redigest(folder: Path, name: str) -> None:
     (folder / DIGESTS).write_text(json.dumps(known | {name: file_digest(folder / name)}))
 
 
+def promote_without_review(client: Any, home: Home, name: str, version: str) -> None:
+    """Make a version champion, in the ledger and in the registry, without the review that comes before it elsewhere."""
+    ledger = open_ledger(home, None)
+    history = read_history(ledger, name)
+    digest = client.get_model_version(name, version).tags["model_digest"]
+    before = history.champion
+    move = planned("promotion", name, before, version, actor="user:tests", evidence={"model_digest": digest})
+    begin(ledger, move, history)
+    client.set_registered_model_alias(name, CHAMPION, version)
+    end(ledger, move, "done")
+
+
 class SmallRegistry:
     """An MLflow registry on sqlite whose versions are packages in folders."""
 
@@ -134,8 +178,11 @@ class SmallRegistry:
         return self.home.root / "models" / self.name / version / "artifacts" / "package"
 
     def point(self, alias: str, version: str) -> None:
-        """Move an alias."""
-        self.client.set_registered_model_alias(self.name, alias, version)
+        """Move an alias; `champion` as a promotion does, with its records in the ledger."""
+        if alias == CHAMPION:
+            promote_without_review(self.client, self.home, self.name, version)
+        else:
+            self.client.set_registered_model_alias(self.name, alias, version)
 
 
 def cell(colour: tuple[int, int, int] = (60, 200, 60), side: int = 64) -> np.ndarray:

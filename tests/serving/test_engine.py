@@ -3,12 +3,15 @@
 import logging
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hematovision.errors import HematoVisionError, UsageError
+from hematovision.errors import GateRefused, HematoVisionError, UsageError
 from hematovision.home import locate_home
-from hematovision.registry.package import FAMILIAR, NETWORK, SPECIFICATION
+from hematovision.ledger import open_ledger
+from hematovision.registry.package import FAMILIAR, NETWORK, SPECIFICATION, package_digest
+from hematovision.serving.champion import Resolver
 from hematovision.serving.engine import Engine
 from hematovision.serving.metrics import Metrics
 from tests.serving.small_models import SmallRegistry, redigest
@@ -20,7 +23,9 @@ def registry() -> SmallRegistry:
 
 
 def started(registry: SmallRegistry, *, shadow: str | None = None) -> Engine:
-    engine = Engine(registry.home, f"models:/{registry.name}@champion", shadow=shadow, metrics=Metrics())
+    resolve = Resolver(registry.home, open_ledger(registry.home, None))
+    uri = f"models:/{registry.name}@champion"
+    engine = Engine(registry.home, uri, resolve=resolve, shadow=shadow, runtime="openvino", metrics=Metrics())
     engine.start()
     return engine
 
@@ -31,12 +36,77 @@ def harm(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def test_without_a_champion_nothing_starts(registry: SmallRegistry, package: Path) -> None:
-    with pytest.raises(UsageError, match="not in the registry"):
+def test_without_a_champion_nothing_starts_and_it_says_what_to_do(registry: SmallRegistry, package: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(UsageError, match="has no champion") as refusal:
+            started(registry)
+        assert f"hematovision promote {registry.name}/VERSION" in str(refusal.value)
+        assert f"--model models:/{registry.name}/VERSION" in str(refusal.value)
+        registry.add(package)
+
+
+def test_an_alias_that_nobody_promoted_starts_nothing(registry: SmallRegistry, package: Path, second: Path) -> None:
+    registry.client.set_registered_model_alias(registry.name, "champion", registry.add(package))
+    with pytest.raises(GateRefused, match="the ledger says none"):
         started(registry)
-    registry.add(package)
-    with pytest.raises(UsageError, match="champion"):
+    registry.client.delete_registered_model_alias(registry.name, "champion")
+    registry.point("champion", "1")
+    registry.client.set_registered_model_alias(registry.name, "champion", registry.add(second))
+    with pytest.raises(GateRefused, match="the ledger says version 1"):
         started(registry)
+
+
+def test_an_alias_moved_by_other_means_is_not_followed(
+    registry: SmallRegistry, package: Path, second: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    registry.add(package, alias="champion")
+    engine = started(registry)
+    registry.client.set_registered_model_alias(registry.name, "champion", registry.add(second))
+    with caplog.at_level(logging.ERROR):
+        engine.refresh()
+    assert engine.current.reference == f"{registry.name}/1"
+    assert "hematovision promote --restore" in engine.trouble["model"].reason
+    assert f"REFUSED, {registry.name}/1 goes on serving" in caplog.text
+    registry.client.set_registered_model_alias(registry.name, "champion", "1")
+    engine.refresh()
+    assert not engine.trouble
+
+
+def test_files_list_and_registry_changed_together_are_not_what_was_promoted(
+    registry: SmallRegistry, package: Path, second: Path
+) -> None:
+    registry.add(package, alias="champion")
+    engine = started(registry)
+    for name in (NETWORK, SPECIFICATION):
+        content = (second / name).read_bytes()
+        (registry.package("1") / name).write_bytes(content)
+        redigest(registry.package("1"), name)
+    digest = package_digest(registry.package("1"))
+    registry.client.set_model_version_tag(registry.name, "1", "model_digest", digest)
+    engine.refresh()
+    assert engine.current.specification.data_version == "first"
+    assert "is not the model that was promoted" in engine.trouble["model"].reason
+    with pytest.raises(HematoVisionError, match="not the model that was promoted"):
+        started(registry)
+
+
+def test_a_promotion_between_two_readings_is_no_disagreement(
+    registry: SmallRegistry, package: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hematovision.promotion import champion
+
+    registry.add(package, alias="champion")
+    registry.add(second)
+    engine, read = started(registry), champion.read_aliases
+
+    def promoted_meanwhile(*asked: Any) -> dict[str, str]:
+        monkeypatch.setattr(champion, "read_aliases", read)
+        registry.point("champion", "2")
+        return read(*asked)
+
+    monkeypatch.setattr(champion, "read_aliases", promoted_meanwhile)
+    engine.refresh()
+    assert (engine.current.reference, engine.trouble) == (f"{registry.name}/2", {})
 
 
 @pytest.mark.parametrize("name", [NETWORK, SPECIFICATION, FAMILIAR])
