@@ -147,9 +147,16 @@ def _champion_and_twin(root: Path) -> Laboratory:
     first_package(trained.package, trained.table)
     variant(trained.package, root / "twin" / "package", seed=2)
     trained.register()
-    laboratory.approve("1")
+    _approve(laboratory, "1")
     laboratory.promote("1")
     return laboratory
+
+
+def _approve(laboratory: Laboratory, version: str) -> None:
+    """By two people, and by one more where a gate failed: without git nobody knows the commit."""
+    for gate in laboratory.standing(version).failed_gates:
+        laboratory.decide("Dora", "override", version, gate=gate)
+    laboratory.approve(version)
 
 
 class ARegistration:
@@ -218,9 +225,7 @@ class ACardedPromotion:
     def prepare(self, root: Path) -> None:
         laboratory = _champion_and_twin(root)
         _trained(root, "twin").register()
-        for gate in laboratory.standing("2").failed_gates:
-            laboratory.decide("Dora", "override", "2", gate=gate)
-        laboratory.approve("2")
+        _approve(laboratory, "2")
 
     def move(self, root: Path) -> None:
         _open(root).promote("2")
