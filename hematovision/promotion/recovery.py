@@ -7,7 +7,7 @@ from hematovision.home import Home
 from hematovision.promotion.champion import settle
 from hematovision.promotion.policy import PromotionPolicy
 from hematovision.promotion.review import open_review
-from hematovision.promotion.verdict import show_verdict
+from hematovision.promotion.verdict import outcome_word, show_verdict
 from hematovision.registry.unfinished import Work, abandoned
 from hematovision.registry.versions import RegisteredVersion, find_version
 
@@ -46,8 +46,8 @@ def _settle_registration(home: Home, work: Work) -> str:
 def _settle_verdict(home: Home, work: Work) -> str:
     version = _version(home, work)
     shown = show_verdict(home, version, database=work.database)
-    now = f"it is {'passed' if shown.passed else 'failed'}" if shown else "there is none yet"
-    return f"a verdict on {version.label} was interrupted; {now}, as the ledger says."
+    now = f"the one on record is {outcome_word(shown.passed)}" if shown else "none is on record, judge it again"
+    return f"a verdict on {version.label} was interrupted; {now}."
 
 
 def _settle_decision(home: Home, work: Work) -> str:
