@@ -107,6 +107,23 @@ def ask(home, config, subject: str) -> tuple[float, float, int]:
     return time.perf_counter() - wall, time.process_time() - processor, len(graph.nodes)
 
 
+def links(home, config, subject: str) -> tuple[int, int]:
+    """Things an answer names, and how many of them can be asked for by that name."""
+    from hematovision.errors import UsageError
+    from hematovision.lineage.tracing import resolve, trace
+    from pipelines.history import lineage_readers
+
+    readers = lineage_readers(home, config)
+    named = list(trace(subject, readers, model_name=MODEL, shown=config.lineage.shown).nodes)
+    found = 0
+    for thing in named:
+        try:
+            found += resolve(str(thing), readers, model_name=MODEL) == thing
+        except UsageError as error:
+            print(error)
+    return len(named), found
+
+
 def tell(what: str, answers: list[tuple[float, float, int]]) -> None:
     """One line: the median and the worst."""
     walls = [wall for wall, _, _ in answers]
@@ -137,6 +154,8 @@ def main() -> None:
     tell("an image, index of all manifests made", [ask(home, config, images[1])])
     tell("an image, index there", [ask(home, config, one) for one in images[1:6]])
     tell("a version", [ask(home, config, f"{MODEL}/{number}") for number in range(1, 6)])
+    named, found = map(sum, zip(*(links(home, config, one) for one in predictions[:5]), strict=True))
+    print(f"{'things named for five predictions':<44} {named}, of which {found} can be asked for")
     started = time.perf_counter()
     command = [sys.executable, "-c", "from hematovision.cli import main; main()", "lineage", predictions[0], "--json"]
     subprocess.run(command, check=True, capture_output=True)

@@ -1,7 +1,10 @@
-"""Kill promotions and rollbacks at many points and count what is left: `python benchmarks/promotion_kills.py [POINTS]`.
+"""Kill registrations, decisions, promotions and rollbacks at many points and count what is left.
+
+    python benchmarks/promotion_kills.py [POINTS [moves|registrations|decisions]]
 
 Each kill is a real SIGKILL of a process of its own, at a line of the promotion, ledger or registry code or a statement
-of a database; a quarter of the points is spread over the whole command, the rest over the move itself.
+of a database; a quarter of the points is spread over the whole command, the rest over what decides. Registrations are
+those of a run, from the trained package to the verdict, of a toy model that is really packaged, logged and scored.
 """
 
 import subprocess
@@ -12,10 +15,10 @@ from pathlib import Path
 
 def main() -> int:
     """Prints one JSON document: kills, what was left, problems (none is the aim)."""
-    points = sys.argv[1] if len(sys.argv) > 1 else "240"
+    asked = sys.argv[1:] or ["240"]
     project = Path(__file__).resolve().parent.parent
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run([sys.executable, "-m", "tests.promotion.killing", folder, points], cwd=project).returncode
+        return subprocess.run([sys.executable, "-m", "tests.promotion.killing", folder, *asked], cwd=project).returncode
 
 
 if __name__ == "__main__":

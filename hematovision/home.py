@@ -98,6 +98,11 @@ class Home:
         return self.databases / "champion.moving"
 
     @property
+    def unfinished(self) -> Path:
+        """A mark for every registration, verdict and decision that is being written."""
+        return self.databases / "unfinished"
+
+    @property
     def webhook_key(self) -> Path:
         """The key that encrypts the secrets of webhooks in MLflow's database."""
         return self.root / "keys" / "webhooks.key"

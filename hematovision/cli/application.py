@@ -264,15 +264,16 @@ def backbones(
         typer.Argument(
             metavar="[NAME…]",
             help="Networks to look at: any of torchvision's usual families (resnet34) or of timm "
-            "(timm:convnextv2_atto). Without a name, the usual ones.",
+            "(timm:convnextv2_atto). Without a name, the configured one and the usual ones.",
         ),
     ] = None,
+    config: Config = None,
     json: AsJson = False,
 ) -> None:
     """Show the networks a model can start from: what they cost, where they are cut, whether their weights are here."""
     from hematovision.cli import backbones as table
 
-    table.show(names or [], as_json=json)
+    table.show(names or [], config, as_json=json)
 
 
 @app.command()

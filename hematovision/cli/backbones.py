@@ -1,6 +1,7 @@
 """`backbones`: what can be put in the configuration, what it costs, and whether its weights are here."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hematovision.cli.output import command
@@ -34,21 +35,23 @@ def _row(name: str) -> dict[str, Any]:
     }
 
 
-def show(names: Sequence[str], *, as_json: bool) -> None:
-    """The networks named, or the usual ones."""
+def show(names: Sequence[str], config: Path | None, *, as_json: bool) -> None:
+    """The networks named, or the configured one and the usual ones."""
     with command(as_json) as output:
         from hematovision.progress import progress_bar
 
         with progress_bar("Building networks") as report:
             # Nothing but the bar can be shown before torch is here, and that takes seconds.
             report(0, len(names) or 1)
+            from hematovision.config import load_config
             from hematovision.learning.backbones.catalogue import LISTED
             from hematovision.learning.weights import hub_folder
 
-            chosen = list(dict.fromkeys(names)) or list(LISTED)
+            configured = load_config(config).learning.backbone.name
+            chosen = list(dict.fromkeys(names or (configured, *LISTED)))
             rows = []
             for position, name in enumerate(chosen):
                 report(position, len(chosen))
                 rows.append(_row(name))
             report(len(chosen), len(chosen))
-        output.result({"backbones": rows, "folder": str(hub_folder())}, show_backbones)
+        output.result({"backbones": rows, "configured": configured, "folder": str(hub_folder())}, show_backbones)

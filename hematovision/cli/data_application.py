@@ -52,14 +52,15 @@ def verify(config: Config = None, json: AsJson = False) -> None:
 @data_app.command()
 def pin(
     path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="A data set; without one, the embedded set.")
+        Path | None, typer.Argument(metavar="[PATH]", help="A data set; without one, the configured or embedded set.")
     ] = None,
+    config: Config = None,
     json: AsJson = False,
 ) -> None:
     """Pin a data set as it lies there now: its .dvc file moves, and every run is checked against it."""
     from hematovision.cli import datasets
 
-    datasets.pin(path, as_json=json)
+    datasets.pin(path, config, as_json=json)
 
 
 @data_app.command()
@@ -75,11 +76,11 @@ def show(
 
 
 @data_app.command()
-def versions(json: AsJson = False) -> None:
+def versions(config: Config = None, json: AsJson = False) -> None:
     """List the data versions that are kept, and which models learnt from them."""
     from hematovision.cli import data_versions
 
-    data_versions.versions(as_json=json)
+    data_versions.versions(config, as_json=json)
 
 
 @data_app.command()

@@ -20,6 +20,7 @@ def show_versions(console: Any, document: Any) -> None:
             row = [kept["version"][:19] + "…", kept["name"], kept["ingestions"][0]["time"][:10]]
             table.add_row(*row, str(kept["cells"]), f"{kept['size'] / 1e6:.1f}", ", ".join(kept["models"]) or "–")
         console.print(table, markup=False)
+        console.print(f"`hematovision data push` copies them to {document['remote']}", markup=False, soft_wrap=True)
     for lost in document["not_kept"]:
         models = ", ".join(lost["models"])
         console.print(f"not kept here: {lost['version']}, of {models}", markup=False, soft_wrap=True)

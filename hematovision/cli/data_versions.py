@@ -7,14 +7,16 @@ from hematovision.cli.data_version_tables import show_checkout, show_moved, show
 from hematovision.cli.output import command
 
 
-def versions(*, as_json: bool) -> None:
+def versions(config: Path | None, *, as_json: bool) -> None:
     """List the versions that are kept, and which models learnt from them."""
     with command(as_json) as output:
+        from hematovision.config import load_config
         from hematovision.data.versions.keeping import KeptVersions
+        from hematovision.data.versions.remote import remote_address
         from hematovision.home import locate_home
         from hematovision.registry.data_usage import models_by_data
 
-        home = locate_home()
+        home, settings = locate_home(), load_config(config).data_versions
         used = models_by_data(home)
         kept = [
             {**version.model_dump(exclude={"format"}), "models": used.get(version.version, [])}
@@ -22,7 +24,13 @@ def versions(*, as_json: bool) -> None:
         ]
         here = {version["version"] for version in kept}
         lost = [{"version": version, "models": models} for version, models in used.items() if version not in here]
-        output.result({"folder": str(home.data_versions), "versions": kept, "not_kept": lost}, show_versions)
+        document = {
+            "folder": str(home.data_versions),
+            "remote": remote_address(settings, home.data_remote),
+            "versions": kept,
+            "not_kept": lost,
+        }
+        output.result(document, show_versions)
 
 
 def checkout(asked: str, target: Path | None, config: Path | None, *, as_json: bool) -> None:

@@ -64,13 +64,13 @@ def verify(config: Path | None, *, as_json: bool) -> None:
         )
 
 
-def pin(path: Path | None, *, as_json: bool) -> None:
+def pin(path: Path | None, config: Path | None, *, as_json: bool) -> None:
     """Move the `.dvc` file beside a data set to what lies there now."""
     with command(as_json) as output:
+        from hematovision.config import data_path, load_config
         from hematovision.data.versioning import move_pin
-        from hematovision.home import PROJECT
 
-        place = (path or PROJECT / "data").absolute()
+        place = (path or data_path(load_config(config))).absolute()
         before, now = move_pin(place)
         document = {
             "path": str(place),

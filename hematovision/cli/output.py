@@ -47,14 +47,14 @@ def complain(message: str) -> None:
 
 
 def _settle(home: "Home") -> None:
-    """Complete or undo a promotion that a kill interrupted; where none was, one look at the disk."""
-    if not home.champion_moving.exists():
+    """Complete or undo what a kill interrupted; where nothing was, two looks at the disk."""
+    if not home.champion_moving.exists() and not any(home.unfinished.glob("*.json")):
         return
     from hematovision.config import load_config
-    from hematovision.promotion.champion import settle
+    from hematovision.promotion.recovery import recover
 
-    for move in settle(home, database=load_config().records.database):
-        complain(f"a {move.kind} was interrupted and is complete now: {move.name}/{move.after} is champion.")
+    for told in recover(home, database=load_config().records.database):
+        complain(told)
 
 
 @contextmanager

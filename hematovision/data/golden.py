@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 
-from hematovision.data.manifest import COMPLETE, GOLDEN, IDENTITY_COLUMNS, check_columns, load_manifest, to_csv
+from hematovision.data.manifest import COMPLETE, GOLDEN, IDENTITY_COLUMNS, SITE, check_columns, load_manifest, to_csv
 from hematovision.errors import GateRefused, HematoVisionError, UsageError
 
 _FORMAT = 1
@@ -21,13 +21,18 @@ _REMEDY = "Restore the folder from a backup, or remove it to freeze the golden s
 
 @dataclass(frozen=True)
 class GoldenSet:
-    """A golden set as it lies in `folder`: its rows (identity columns, cluster, group) by path, and their digest."""
+    """A golden set as it lies in `folder`: its rows (identity columns, cluster, group) by path, and their digest.
+
+    Attributes:
+        sites: the site of each path whose source says one.
+    """
 
     folder: Path
     digest: str
     data_version: str
     parameters: Mapping[str, object]
     rows: pd.DataFrame
+    sites: Mapping[str, str] = field(default_factory=dict)
 
 
 def freeze_golden(
@@ -43,7 +48,7 @@ def freeze_golden(
     if rows.empty:
         raise GateRefused("no image is in the golden set: nothing to freeze")
     table = to_csv(rows)
-    record = _record(rows, rows_digest(rows), data_version, dict(parameters))
+    record = _record(rows, rows_digest(rows), data_version, dict(parameters), _sites(manifest, rows))
     place = folder / _place(data_version, parameters)
     if (place / _RECORD).exists():
         return _unchanged(load_golden(place), record["digest"])
@@ -85,7 +90,8 @@ def load_golden(folder: Path, *, digest: str | None = None) -> GoldenSet:
     if digest is not None and digest != record["digest"]:
         raise GateRefused(f"{folder}: another golden set than expected (digest {record['digest']}, expected {digest})")
     rows = load_manifest(folder / _TABLE)
-    return GoldenSet(folder, record["digest"], record["data_version"], record["parameters"], rows)
+    parts = (record["digest"], record["data_version"], record["parameters"])
+    return GoldenSet(folder, *parts, rows=rows, sites=record.get("sites", {}))
 
 
 def find_golden(folder: Path, digest: str) -> GoldenSet:
@@ -121,7 +127,16 @@ def _place(data_version: str, parameters: Mapping[str, object]) -> str:
     return f"{sha256(data_version.encode()).hexdigest()[:12]}-{split[:12]}"
 
 
-def _record(rows: pd.DataFrame, digest: str, data_version: str, parameters: dict[str, object]) -> dict[str, object]:
+def _sites(manifest: pd.DataFrame, rows: pd.DataFrame) -> dict[str, str]:
+    if SITE not in manifest.columns:
+        return {}
+    told = zip(rows["path"], manifest.loc[rows.index, SITE], strict=True)
+    return {str(path): str(site) for path, site in told if site}
+
+
+def _record(
+    rows: pd.DataFrame, digest: str, data_version: str, parameters: dict[str, object], sites: dict[str, str]
+) -> dict[str, object]:
     record: dict[str, object] = {
         "format": _FORMAT,
         "digest": digest,
@@ -130,6 +145,7 @@ def _record(rows: pd.DataFrame, digest: str, data_version: str, parameters: dict
         "data_version": data_version,
         "parameters": parameters,
         "rows": _row_digests(rows),
+        **({"sites": sites} if sites else {}),
     }
     return record | {"seal": _seal(record)}
 

@@ -11,6 +11,16 @@ from hematovision.errors import HematoVisionError
 _NAME_DIGITS = 12
 
 
+def slide_of_site(site: str | None, slide: str) -> str:
+    """How a group is named where sites may use the same slide names: `SITE/SLIDE`; the slide alone without a site."""
+    return f"{site}/{slide_in_site(site, slide)}" if site else slide
+
+
+def slide_in_site(site: str | None, slide: str) -> str:
+    """What a site itself calls a slide: the name without `SITE/`."""
+    return slide.removeprefix(f"{site}/") if site else slide
+
+
 def assign_groups(manifest: pd.DataFrame, clusters: Sequence[int]) -> pd.DataFrame:
     """A copy of the manifest with `cluster` and `group`.
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from hematovision.data.manifest import ATTRIBUTE, COMPLETE, DEVELOPMENT, GOLDEN, GROUPED, HELD_OUT, check_columns
+from hematovision.data.groups import slide_of_site
+from hematovision.data.manifest import ATTRIBUTE, COMPLETE, DEVELOPMENT, GOLDEN, GROUPED, HELD_OUT, SITE, check_columns
 from hematovision.data.sources.csv_manifest import MANIFEST_NAME
 from hematovision.data.splits import deal_groups
 from hematovision.data.store import ImageStore
 
-_SITE = f"{ATTRIBUTE}site"
 _NEW = ["sha256", "label", "group", "site"]
 
 
@@ -22,7 +22,8 @@ def write_grown(known: pd.DataFrame, new: pd.DataFrame, store: ImageStore, folde
     """Lay out known and new cells as one CSV-manifest source, to be read and validated like any data.
 
     Args:
-        known: a complete manifest. new: columns `sha256`, `label`, `group` ('' where none is known), `site`.
+        known: a complete manifest. new: columns `sha256`, `label`, `group` (`slide_of_site`; '' where none is known),
+            `site`.
         store: holds the pictures of both.
 
     Returns:
@@ -31,7 +32,7 @@ def write_grown(known: pd.DataFrame, new: pd.DataFrame, store: ImageStore, folde
     check_columns(new, _NEW)
     rows = pd.concat(
         [
-            known.assign(group=known["source_group"], site=known.get(_SITE, ""))[_NEW],
+            known.assign(group=_slides(known), site=known.get(SITE, ""))[_NEW],
             new.loc[~new["sha256"].isin(known["sha256"]), _NEW].drop_duplicates("sha256"),
         ]
     )
@@ -45,6 +46,12 @@ def write_grown(known: pd.DataFrame, new: pd.DataFrame, store: ImageStore, folde
         table.writerows((_place(str(sha256)), *rest) for sha256, *rest in rows.itertuples(index=False, name=None))
     partial.replace(folder / MANIFEST_NAME)
     return folder
+
+
+def _slides(known: pd.DataFrame) -> list[str]:
+    """The slide of each row, with its site where that is known; '' where no slide is known."""
+    sites = known[SITE] if SITE in known.columns else [""] * len(known)
+    return [slide and slide_of_site(site, slide) for site, slide in zip(sites, known["source_group"], strict=True)]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ COMPLETE: Mapping[str, str] = {**GROUPED, **SPLIT_COLUMNS}
 ATTRIBUTE = "attribute_"
 """Prefix of optional columns: what a source says of an image besides, as words, '' where it says nothing."""
 
+SITE = f"{ATTRIBUTE}site"
+"""Where a cell was pictured: two sites may give two slides the same name."""
+
 _DIGEST_FORMAT = "hematovision manifest 1"
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from hematovision.data.decoding import largest_file
+from hematovision.data.groups import slide_of_site
 from hematovision.data.sources.attributes import GROUP_HEADERS, LABEL_HEADERS, PATH_HEADERS
 from hematovision.data.sources.base import split_named
 from hematovision.data.sources.csv_manifest import MANIFEST_NAME
@@ -48,9 +49,8 @@ class Exported:
 
 def group_of(item: Item, group_by: Sequence[str]) -> str:
     """The group of an item's cell in a data set: its site and slide (or what `group_by` names), '' where unknown."""
-    parts = [getattr(item, name) for name in group_by]
-    named = [part for part in parts if part]
-    return "/".join([item.site or "", *named]) if named else ""
+    named = [part for name in group_by if (part := getattr(item, name))]
+    return slide_of_site(item.site, "/".join(named)) if named else ""
 
 
 def export_items(store: FeedbackStore, items: Sequence[Item], folder: Path, *, layout: Layout = "csv") -> Exported:

@@ -53,10 +53,12 @@ class FeedbackSettings(_Section):
         pictures: a folder or a URL as fsspec takes it; None is a folder in the home.
         group_by: what makes a group, beside the site, when accepted cells are exported: cells of one group never stand
             on both sides of a split.
+        home_sites: whose slides data without a column `site` may hold; slides of other sites are taken for others.
     """
 
     pictures: str | None
     group_by: tuple[Literal["slide", "client"], ...]
+    home_sites: tuple[str, ...]
     adjudication: AdjudicationSettings
     suspicion: SuspicionSettings
 

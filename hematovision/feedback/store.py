@@ -49,7 +49,7 @@ _ABOUT = {"site", "client", "slide"}
 class Guard(Protocol):
     """Judges a picture that is offered; gives the SHA-256 of its pixels."""
 
-    def admit(self, picture: bytes, slide: str | None) -> str:
+    def admit(self, picture: bytes, slide: str | None, site: str | None) -> str:
         """GateRefused where it is a golden cell or a copy of one; UnreadableImage where it is no picture."""
         ...
 
@@ -139,9 +139,9 @@ class FeedbackStore:
         if found is not None:
             return _same(found, asked)
         prediction, picture = self._subject(correction)
-        slide = correction.slide or (prediction.slide if prediction else None)
-        pixels = self._admit(correction, picture, slide)
-        row = _row(correction, prediction, asked) | {"image": self.pictures.put(picture), "pixels": pixels}
+        row = _row(correction, prediction, asked)
+        row["pixels"] = self._admit(correction, picture, row["slide"], row["site"])
+        row["image"] = self.pictures.put(picture)
         with writing(self.engine) as connection:
             found = rows.find_by_key(connection, correction.by, correction.client_key)
             if found is not None:
@@ -150,9 +150,9 @@ class FeedbackStore:
         self._teller.catch_up()
         return item
 
-    def _admit(self, correction: Correction, picture: bytes, slide: str | None) -> str:
+    def _admit(self, correction: Correction, picture: bytes, slide: str | None, site: str | None) -> str:
         try:
-            return self.guard.admit(picture, slide)
+            return self.guard.admit(picture, slide, site)
         except GateRefused as refusal:
             self._teller.refusal(correction, hashlib.sha256(picture).hexdigest(), str(refusal))
             raise
@@ -272,7 +272,9 @@ def open_feedback(
         limits: what a picture sent in must keep to.
     """
     url = database_url(database, home.databases / "feedback.db", named="records.database")
-    guard = GoldenGuard(home.golden, ImageStore(home.images), duplicates, limits, home.pictures / "golden")
+    guard = GoldenGuard(
+        home.golden, ImageStore(home.images), duplicates, limits, home.pictures / "golden", settings.home_sites
+    )
     ledger = open_ledger(home, database)
     return FeedbackStore(open_database(url), open_pictures(pictures, home.pictures), guard, settings, ledger)
 
@@ -293,7 +295,7 @@ def _same(found: tuple[Item, str], asked: str) -> Item:
     return item
 
 
-def _row(correction: Correction, prediction: Prediction | None, asked: str) -> dict[str, object]:
+def _row(correction: Correction, prediction: Prediction | None, asked: str) -> dict[str, Any]:
     about = {
         name: getattr(correction, name) or (prediction and getattr(prediction, name))
         for name in ("site", "client", "slide")

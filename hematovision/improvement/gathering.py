@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from hematovision.config import RunConfig
 from hematovision.data.golden import find_golden
+from hematovision.data.groups import slide_of_site
 from hematovision.data.growth import write_grown
 from hematovision.data.ingestion import Limits
 from hematovision.data.manifest import save_manifest
@@ -174,7 +175,7 @@ def _rows(items: list[Item]) -> pd.DataFrame:
         {
             "sha256": [item.image for item in items],
             "label": [item.label for item in items],
-            "group": [f"{item.site or 'site not stated'} {item.slide}" if item.slide else "" for item in items],
+            "group": [slide_of_site(item.site, item.slide) if item.slide else "" for item in items],
             "site": [item.site or "" for item in items],
         }
     )

@@ -48,11 +48,14 @@ def measure(path: Path) -> str | None:
     """The digest of what lies at a path: a file's, or of a model package that of its list; None where nothing lies.
 
     Raises:
-        HematoVisionError: a package with a file that is missing or is not the one listed.
+        HematoVisionError: it cannot be read, or is a package with a file that is missing or is not the one listed.
     """
-    if path.is_dir():
-        return file_digest(package_files(path)[DIGESTS])
-    return file_digest(path) if path.is_file() else None
+    try:
+        if path.is_dir():
+            return file_digest(package_files(path)[DIGESTS])
+        return file_digest(path) if path.is_file() else None
+    except OSError as error:
+        raise HematoVisionError(f"it cannot be read: {error.strerror}") from error
 
 
 def inside(root: Path, name: str) -> Path:
@@ -61,7 +64,10 @@ def inside(root: Path, name: str) -> Path:
     Raises:
         UsageError: it would lie outside.
     """
-    path = (root / name).resolve() if "\0" not in name else root
+    try:
+        path = (root / name).resolve() if "\0" not in name else root
+    except (OSError, ValueError, RuntimeError) as error:  # too long, no text, a loop of links
+        raise UsageError(f"{name!r} is no path: {error}") from error
     if path == root.resolve() or not path.is_relative_to(root.resolve()):
         raise UsageError(f"{name!r} does not lie in {root}")
     return path

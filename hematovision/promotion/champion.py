@@ -10,7 +10,7 @@ from typing import Any
 
 from hematovision.errors import GateRefused, UsageError
 from hematovision.home import Home
-from hematovision.ledger import Ledger, open_ledger
+from hematovision.ledger import Ledger, Record, open_ledger
 from hematovision.promotion.decisions import Decision, SignedDecision
 from hematovision.promotion.moves import History, Move, begin, end, planned, read_history
 from hematovision.promotion.policy import PromotionPolicy
@@ -19,6 +19,7 @@ from hematovision.promotion.standing import record_decision, standing_of
 from hematovision.promotion.turn import own_turn
 from hematovision.registry.catalogue import delete_alias, read_aliases, set_alias, set_tags
 from hematovision.registry.mlflow_registry import fetch_model
+from hematovision.registry.model_card import renew_cards
 from hematovision.registry.package import package_digest, verify_package
 from hematovision.registry.versions import CHAMPION, RegisteredVersion, find_version, requester
 from hematovision.registry.webhooks import tell_alias_set
@@ -85,17 +86,28 @@ def _disagreement(name: str, alias: str | None, history: History) -> str:
 def settle(home: Home, *, database: str | None = None) -> list[Move]:
     """Complete or undo what a killed process left half done; called at the start of every command.
 
+    Args:
+        database: the setting `records.database`, where the process that was killed had none of its own.
+
     Returns:
         The moves that were completed.
+
+    Raises:
+        HematoVisionError: the moves are settled, but a card could not be written anew.
     """
     if not home.champion_moving.exists():
         return []
+    database = home.champion_moving.read_text() or database
     with own_turn(home, database):
         ledger = open_ledger(home, database)
         moves = [record for kind in ("promotion", "rollback") for record in ledger.records(kind=kind)]
         names = sorted({str(record.content["name"]) for record in moves})
         completed = [moved.move for name in names if (moved := _settle(home, ledger, name)) is not None]
-        home.champion_moving.unlink(missing_ok=True)
+        try:
+            for name in names:
+                _renew_cards(home, database, read_history(ledger, name).last)
+        finally:
+            home.champion_moving.unlink(missing_ok=True)
     return completed
 
 
@@ -133,7 +145,7 @@ def promote(home: Home, version: RegisteredVersion, policy: PromotionPolicy, *, 
         move = planned(
             "promotion", version.name, history.champion, version.version, actor=requester(), evidence=evidence
         )
-        return _carry_out(home, ledger, move, history)
+        return _carry_out(home, database, move, history)
 
 
 def rollback(
@@ -156,7 +168,7 @@ def rollback(
         evidence = _evidence(reviewed, [decision], [])
         actor = signed.content.login
         move = planned("rollback", name, history.champion, target.version, actor=actor, evidence=evidence)
-        return _carry_out(home, ledger, move, history)
+        return _carry_out(home, database, move, history)
 
 
 def former_champion(home: Home, name: str, history: History) -> RegisteredVersion:
@@ -225,13 +237,24 @@ def _refuse_other_bytes(home: Home, reviewed: ReviewedVersion) -> None:
         raise GateRefused(f"The files of {reviewed.model} are not those that were judged and approved.")
 
 
-def _carry_out(home: Home, ledger: Ledger, move: Move, history: History) -> Moved:
-    home.champion_moving.touch()
+def _carry_out(home: Home, database: str | None, move: Move, history: History) -> Moved:
+    ledger = open_ledger(home, database)
+    home.champion_moving.write_text(database or "")
     begin(ledger, move, history)
     set_alias(home, move.name, CHAMPION, move.after)
     moved = _finish(home, ledger, move)
-    home.champion_moving.unlink(missing_ok=True)
+    try:
+        _renew_cards(home, database, read_history(ledger, move.name).last)
+    finally:
+        home.champion_moving.unlink(missing_ok=True)
     return moved
+
+
+def _renew_cards(home: Home, database: str | None, last: Record | None) -> None:
+    """The cards of both versions that the last finished move was about."""
+    if last is not None:
+        versions = (last.content["before"], last.content["after"])
+        renew_cards(home, database, [f"{last.content['name']}/{version}" for version in versions if version])
 
 
 def _finish(home: Home, ledger: Ledger, move: Move) -> Moved:

@@ -11,6 +11,7 @@ from hematovision.home import Home
 from hematovision.progress import Progress
 from hematovision.promotion.judging import Measured, judge
 from hematovision.promotion.policy import policy_of
+from hematovision.promotion.review import open_review
 from hematovision.promotion.verdict import Verdict, keep_verdict, read_verdict
 from hematovision.promotion.verdict_page import render_verdict
 from hematovision.registry.candidate_report import Loader
@@ -68,8 +69,8 @@ def judge_version(
     Raises:
         UsageError: there is no such version. HematoVisionError: something it rests on was altered or is missing.
     """
-    version = find_version(home, uri)
-    record_registration(version, database=config.records.database)
+    version, database = find_version(home, uri), config.records.database
+    record_registration(version, database=database)
     verdict = None if anew else _standing(home, version.name, version.version, config)
     fresh = verdict is None
     if verdict is None:
@@ -79,7 +80,8 @@ def judge_version(
         )  # fmt: skip
     text = render_verdict(verdict, Loader(ImageStore(home.images), config.reading.max_pixels), config.evaluation)
     if fresh:
-        keep_verdict(home, verdict, text, database=config.records.database)
+        keep_verdict(home, verdict, text, database=database)
+        open_review(find_version(home, version.uri), policy_of(config), database).show()
     page = home.runs / f"verdict-{verdict.digest[:12]}" / "verdict.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(text, encoding="utf-8")

@@ -14,6 +14,8 @@ from hematovision.promotion.reviewed import ReviewedVersion, read_reviewed
 from hematovision.promotion.rules import allowed_roles
 from hematovision.promotion.standing import Standing, record_decision, refuse_decision, standing_of, standing_tags
 from hematovision.registry.catalogue import set_tags
+from hematovision.registry.model_card import renew_cards
+from hematovision.registry.unfinished import Work, unfinished
 from hematovision.registry.versions import RegisteredVersion, requester
 from hematovision.registry.webhooks import tell_tag_set
 
@@ -29,6 +31,7 @@ class Review:
     ledger: Ledger
     reviewed: ReviewedVersion
     policy: PromotionPolicy
+    database: str | None
 
     @property
     def history(self) -> History:
@@ -84,13 +87,25 @@ class Review:
         return fitting[0]
 
     def record(self, signed: SignedDecision) -> tuple[Decision, Standing]:
-        """Write a decision down, then show where the version stands.
+        """Write a decision down, then show where the version stands, in its tags and on its card.
 
         Raises:
             GateRefused: the decision does not count; nothing is written.
+            HematoVisionError: the decision is recorded, the card could not be written anew.
         """
-        decision = record_decision(self.ledger, signed, self.reviewed, self.policy, self.history)
-        return decision, self.publish()
+        self.refuse(signed)
+        with unfinished(self.home, self._work()):
+            decision = record_decision(self.ledger, signed, self.reviewed, self.policy, self.history)
+            return decision, self.show()
+
+    def _work(self) -> Work:
+        return Work(
+            what="decision",
+            name=self.reviewed.name,
+            version=self.reviewed.version,
+            database=self.database,
+            policy=self.policy.model_dump(mode="json"),
+        )
 
     def refuse(self, signed: SignedDecision) -> None:
         """Say that a decision would not count, before it travels.
@@ -99,6 +114,13 @@ class Review:
             GateRefused: with the reason.
         """
         refuse_decision(self.ledger, signed, self.reviewed, self.policy, self.history)
+
+    def show(self) -> Standing:
+        """Bring tags and card up to date with the ledger."""
+        with unfinished(self.home, self._work()):
+            standing = self.publish()
+            renew_cards(self.home, self.database, [self.reviewed.model])
+        return standing
 
     def publish(self) -> Standing:
         """Bring the tags that MLflow's page shows up to date with the ledger."""
@@ -118,4 +140,4 @@ def open_review(version: RegisteredVersion, policy: PromotionPolicy, database: s
         GateRefused: its verdict or a tag was altered.
     """
     ledger = open_ledger(version.home, database)
-    return Review(version.home, ledger, read_reviewed(version, database), policy)
+    return Review(version.home, ledger, read_reviewed(version, database), policy, database)

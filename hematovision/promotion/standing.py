@@ -163,7 +163,7 @@ def _missing_approvals(policy: PromotionPolicy, counted: list[Decision]) -> list
     missing = [f"an approval by a {role}" for role in absent]
     more = review.approvals - len(approvals)
     if more > len(absent):
-        missing.append(f"{more} approval{'s' * (more > 1)} by a {' or '.join(review.roles)}")
+        missing.append(f"{more} approval{'s' * (more > 1)} by a {' or '.join(review.roles)}{' in all' * bool(absent)}")
     return missing
 
 

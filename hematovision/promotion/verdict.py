@@ -11,7 +11,17 @@ from hematovision.home import Home
 from hematovision.ledger import open_ledger
 from hematovision.promotion.gates import Gate
 from hematovision.promotion.rivals import ChangedCell
-from hematovision.registry.versions import RegisteredVersion, client_of, find_version, requester
+from hematovision.registry.model_card import renew_cards
+from hematovision.registry.unfinished import Work, unfinished
+from hematovision.registry.versions import (
+    CHALLENGER,
+    RegisteredVersion,
+    aliased,
+    client_of,
+    find_version,
+    requester,
+)
+from hematovision.registry.webhooks import tell_alias_set
 
 RECORD, PAGE = "promotion/verdict.json", "promotion/verdict.html"
 TAG = "verdict"
@@ -72,32 +82,58 @@ def outcome_word(passed: bool) -> str:
     return "passed" if passed else "failed"
 
 
-def kept_at(digest: str) -> str:
-    """Where the verdict with this digest lies among the artifacts of its version's run."""
-    return f"promotion/verdicts/{digest}.json"
+def kept_at(digest: str, form: Literal["json", "html"] = "json") -> str:
+    """Where the verdict with this digest, or its page, lies among the artifacts of its version's run."""
+    return f"promotion/verdicts/{digest}.{form}"
 
 
 def keep_verdict(home: Home, verdict: Verdict, page: str, *, database: str | None) -> None:
-    """Keep a verdict with its version: artifacts of the run, a record of the ledger, and last the tags.
+    """Keep a verdict with its version: artifacts of the run, a record of the ledger, then what people see of it.
 
-    Every verdict stays under its digest; `promotion/verdict.json` is a copy of the newest one for people. A kill
-    half-way leaves the version without a verdict, or with the one before.
+    Every verdict stays under its digest. What the ledger has no record of is no verdict: a kill before the record
+    leaves the version as it was; after a kill behind it the next start shows what was recorded.
 
     Args:
         database: the setting `records.database`.
     """
-    found, client, text = find_version(home, f"models:/{verdict.model}"), client_of(home), verdict.text()
-    client.log_text(found.run_id, text, kept_at(verdict.digest))
-    client.log_text(found.run_id, text, RECORD)
-    client.log_text(found.run_id, page, PAGE)
-    open_ledger(home, database).append(
-        "verdict",
-        f"model:{verdict.model}",
-        _content(verdict, found),
-        actor=requester(),
-        unique=f"verdict:{verdict.model}:{verdict.digest}",
-    )
-    _tag(client, found, verdict)
+    found, client = find_version(home, f"models:/{verdict.model}"), client_of(home)
+    with unfinished(home, Work(what="verdict", name=found.name, version=found.version, database=database)):
+        client.log_text(found.run_id, page, kept_at(verdict.digest, "html"))
+        client.log_text(found.run_id, verdict.text(), kept_at(verdict.digest))
+        open_ledger(home, database).append(
+            "verdict",
+            f"model:{verdict.model}",
+            _content(verdict, found),
+            actor=requester(),
+            unique=f"verdict:{verdict.model}:{verdict.digest}",
+        )
+        show_verdict(home, found, database=database)
+
+
+def show_verdict(home: Home, version: RegisteredVersion, *, database: str | None) -> Verdict | None:
+    """Bring everything that shows the newest verdict to people up to date: copies, tags, alias, card; may be repeated.
+
+    The alias `challenger` is set on the newest version that was judged: never on one without a verdict.
+    """
+    verdict = read_verdict(home, version.name, version.version, database=database)
+    if verdict is None:
+        return None
+    client = client_of(home)
+    client.log_text(version.run_id, verdict.text(), RECORD)
+    page = version.document(kept_at(verdict.digest, "html"))
+    if page is not None:
+        client.log_text(version.run_id, page, PAGE)
+    _tag(client, version, verdict)
+    _challenge(home, version)
+    renew_cards(home, database, [version.label])
+    return verdict
+
+
+def _challenge(home: Home, version: RegisteredVersion) -> None:
+    present = aliased(home, version.name, CHALLENGER)
+    if present is None or int(present) < int(version.version):
+        client_of(home).set_registered_model_alias(version.name, CHALLENGER, version.version)
+        tell_alias_set(home, version.name, CHALLENGER, version.version)
 
 
 def _content(verdict: Verdict, version: RegisteredVersion) -> dict[str, Any]:

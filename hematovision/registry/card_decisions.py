@@ -18,6 +18,7 @@ class CardDecision(BaseModel):
     number: int
     time: str
     action: str
+    gate: str = ""
     name: str
     role: str
     meaning: str
@@ -26,11 +27,18 @@ class CardDecision(BaseModel):
 
 
 class Standing(BaseModel):
-    """A version as it stands now: aliases, verdict of the gates and decisions, the earliest first."""
+    """A version as it stands now: aliases, verdict of the gates and decisions, the earliest first.
+
+    Attributes:
+        state: in words, with what it still needs, by what counted when it was last decided on; None before that.
+        approvals: those that counted then, in words. decisions: all that were ever signed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     aliases: list[str] = []
+    state: str | None = None
+    approvals: str | None = None
     verdict: str | None = None
     gates: dict[str, str] = {}
     decisions: list[CardDecision] = []
@@ -41,6 +49,8 @@ def standing_of(home: Home, database: str | None, version: Any) -> Standing:
     tags = dict(version.tags)
     return Standing(
         aliases=sorted(version.aliases),
+        state=tags.get("standing"),
+        approvals=tags.get("approvals"),
         verdict=tags.get("verdict"),
         gates={name.removeprefix(_GATE): value for name, value in sorted(tags.items()) if name.startswith(_GATE)},
         decisions=decisions_on(home, database, f"{version.name}/{version.version}"),
@@ -55,6 +65,7 @@ def decisions_on(home: Home, database: str | None, model: str) -> list[CardDecis
             number=record.number,
             time=record.time,
             fingerprint=record.signature.fingerprint,
+            gate=str(record.content.get("gate") or ""),
             **{name: str(record.content.get(name, "")) for name in ("action", "name", "role", "meaning", "reason")},
         )
         for record in records

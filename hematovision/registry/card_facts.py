@@ -10,7 +10,6 @@ from hematovision.config import RunConfig, differences
 from hematovision.data.versions.records import KeptVersion
 from hematovision.evaluation.report import DrawnReport
 from hematovision.evaluation.robustness import Robustness
-from hematovision.learning.backbones.catalogue import describe, find_architecture
 from hematovision.monitoring.reference import Reference
 from hematovision.provenance import machine
 from hematovision.registry.package import ModelSpecification, package_digest, verify_package
@@ -100,6 +99,8 @@ def _shortened(drawn: DrawnReport) -> DrawnReport:
 
 
 def _weights(specification: ModelSpecification) -> Weights:
+    from hematovision.learning.backbones.catalogue import describe, find_architecture
+
     architecture = find_architecture(specification.backbone)
     pretrained = specification.weights != "none"
     return Weights(

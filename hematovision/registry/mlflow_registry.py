@@ -1,4 +1,4 @@
-"""The MLflow side: one run a training, one version a model, the alias `challenger` on the newest."""
+"""The MLflow side: one run a training, one version a model."""
 
 import json
 import logging
@@ -11,16 +11,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
+from uuid import uuid4
 
 from pydantic import BaseModel
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
 from hematovision.learning.curves import Epoch
+from hematovision.registry.unfinished import Work, unfinished
 from hematovision.registry.versions import use_store
-from hematovision.registry.webhooks import tell_alias_set, tell_version_created
+from hematovision.registry.webhooks import tell_version_created
 
-CHALLENGER = "challenger"
+KEY = "registration"
+"""The tag of a run by which a registration that was killed is found again."""
+
 SERVING_LIBRARIES = (
     "mlflow",
     "openvino",
@@ -96,15 +100,30 @@ def register(
     reference: Path,
     example: bytes,
     evidence: Evidence,
-    finish: Callable[[Any, Registration], None],
+    finish: Callable[[Registration], None],
+    *,
+    database: str | None,
 ) -> Registration:
-    """Track a training, log its model from code, register it and move the alias `challenger` to it.
+    """Track a training, log its model from code, and register it.
+
+    The version appears in one transaction, when everything it is made of is there. A mark is kept until it is finished,
+    so that the next start after a kill finishes it, or ends the run where there is no version yet.
 
     Args:
         package: folder written by `write_package`. reference: folder of the monitoring reference.
         example: one encoded picture, logged as the input example; its answer gives the signature.
-        finish: given MLflow's client and the new version, adds to it what names the version, before the alias moves.
+        finish: what follows once the version is there; may be done again. database: the setting `records.database`.
     """
+    key = uuid4().hex
+    with unfinished(home, Work(what="registration", name=name, key=key, database=database)):
+        registered = _register(home, name, package, reference, example, evidence, key)
+        finish(registered)
+    return registered
+
+
+def _register(
+    home: Home, name: str, package: Path, reference: Path, example: bytes, evidence: Evidence, key: str
+) -> Registration:
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
@@ -119,7 +138,11 @@ def register(
         ColSpec("string", "error"),
     ]
     signature = ModelSignature(inputs=Schema([ColSpec("binary", "image")]), outputs=Schema(columns))
-    with tempfile.TemporaryDirectory() as staging, tracking(home, name) as mlflow, mlflow.start_run() as run:
+    with (
+        tempfile.TemporaryDirectory() as staging,
+        tracking(home, name) as mlflow,
+        mlflow.start_run(tags={KEY: key}) as run,
+    ):
         folders = {"package": package, "reference": reference}  # MLflow keeps a folder under its own name
         staged = {part: str(shutil.copytree(folder, Path(staging) / part)) for part, folder in folders.items()}
         _log_evidence(mlflow, evidence)
@@ -132,16 +155,10 @@ def register(
             input_example=pd.DataFrame({"image": [example]}),
             pip_requirements=[f"{library}=={version(library)}" for library in SERVING_LIBRARIES],
         )
-        client = mlflow.MlflowClient()
         created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
-        registered = Registration(
-            name=name, version=str(created.version), uri=f"models:/{name}/{created.version}", run_id=run.info.run_id
-        )
-        finish(client, registered)
-        client.set_registered_model_alias(name, CHALLENGER, created.version)
-    tell_version_created(home, name, registered.version, info.model_uri, registered.run_id, dict(evidence.tags))
-    tell_alias_set(home, name, CHALLENGER, registered.version)
-    return registered
+    number, identity = str(created.version), str(run.info.run_id)
+    tell_version_created(home, name, number, info.model_uri, identity, dict(evidence.tags))
+    return Registration(name=name, version=number, uri=f"models:/{name}/{number}", run_id=identity)
 
 
 def fetch_model(home: Home, uri: str) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import html
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -52,8 +53,7 @@ def render_card(facts: CardFacts, registered: Registration, standing: Standing, 
         "figures": facts.drawn.figures,
         "notes": notes(content.evaluation),
         "level": f"{100 * content.evaluation.confidence:g} %",
-        "page_link": f"#/experiments/{experiment}/runs/{registered.run_id}/artifacts/{PAGE}",
-        "markdown_link": f"#/experiments/{experiment}/runs/{registered.run_id}/artifacts/{MARKDOWN}",
+        "artifacts_link": f"#/experiments/{experiment}/runs/{registered.run_id}/artifacts",
     }
     return ModelCard(
         markdown=environment.get_template("model_card.md.j2").render(told),
@@ -69,13 +69,32 @@ def plain(text: object) -> str:
     return _SPECIAL.sub(r"\\\1", html.escape(line, quote=False))
 
 
-def attach_card(facts: CardFacts, client: Any, registered: Registration) -> None:
-    """Log a new version's card and its facts, and put the short form into the registry's description."""
+def facts_document(facts: CardFacts) -> tuple[str, str]:
+    """The text of the artifact `FACTS` and its digest for the tag `FACTS_DIGEST`; a version is made with both."""
     document = facts.model_dump_json(indent=1)
-    client.log_text(registered.run_id, document, FACTS)
-    digest = hashlib.sha256(document.encode()).hexdigest()
-    client.set_model_version_tag(registered.name, registered.version, FACTS_DIGEST, digest)
-    _log(client, registered, render_card(facts, registered, Standing(), experiment=_experiment(client, registered)))
+    return document, hashlib.sha256(document.encode()).hexdigest()
+
+
+def renew_cards(home: Home, database: str | None, models: Iterable[str]) -> None:
+    """Write the cards of versions anew after something was decided; one registered without a card is left out.
+
+    Args:
+        database: the setting `records.database`. models: NAME/VERSION.
+
+    Raises:
+        HematoVisionError: a card could not be written; what was decided stands.
+    """
+    client = client_of(home)
+    for model in models:
+        version = client.get_model_version(*model.rsplit("/", 1))
+        if FACTS_DIGEST not in version.tags:
+            continue
+        try:
+            renew_card(home, RecordsSettings(database=database), version)
+        except HematoVisionError as error:
+            raise HematoVisionError(
+                f"What was decided is recorded and stands, but the model card does not show it yet: {error}"
+            ) from error
 
 
 def renew_card(home: Home, records: RecordsSettings, version: Any) -> ModelCard:

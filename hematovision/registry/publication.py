@@ -23,10 +23,11 @@ from hematovision.home import CONFIGS, Home
 from hematovision.learning.curves import Epoch
 from hematovision.provenance import git_commit, lock_digest, provenance
 from hematovision.registry.card_facts import gather_facts
-from hematovision.registry.mlflow_registry import Evidence, Registration, register
-from hematovision.registry.model_card import attach_card
+from hematovision.registry.mlflow_registry import KEY, Evidence, Registration, register
+from hematovision.registry.model_card import FACTS, FACTS_DIGEST, facts_document, renew_cards
 from hematovision.registry.package import package_digest, verify_package
-from hematovision.registry.versions import find_version, record_registration, requester
+from hematovision.registry.unfinished import Work
+from hematovision.registry.versions import client_of, find_version, record_registration, requester
 
 CONFIG = "config.json"
 """The artifact of a version that holds every setting of its run."""
@@ -195,11 +196,11 @@ def publish(
     files: Mapping[str, Path],
     pipeline_run: str,
 ) -> RunSummary:
-    """Register a candidate as `challenger`; `documents` are texts by artifact path, the report say; `files` others."""
+    """Register a candidate; `documents` are texts by artifact path, the report say; `files` others."""
     specification = verify_package(package)
     data = _kept(home, specification.data_version)
     drawn = DrawnReport.model_validate_json(Path(candidate.report).with_name(DRAWN).read_text(encoding="utf-8"))
-    facts = gather_facts(drawn, package, reference, data, config, len(curves))
+    facts, digest = facts_document(gather_facts(drawn, package, reference, data, config, len(curves)))
     tags = {
         "data_version": specification.data_version,
         "manifest_digest": specification.manifest_digest,
@@ -211,18 +212,51 @@ def publish(
         "synthetic": str(specification.synthetic).lower(),
         **({"data_content": data.content} if data else {}),
         "requester": requester(),
+        FACTS_DIGEST: digest,
     }
     evaluations = {
         **software_documents(home),
         "evaluation/golden.json": golden.model_dump_json(indent=2),
         "evaluation/cross_validation.json": cross_validation.model_dump_json(indent=2),
         CONFIG: config.model_dump_json(indent=2),
+        FACTS: facts,
     }
     evidence = Evidence(
         flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, files, tags
     )
-    registered = register(
-        home, config.registry.model_name, package, reference, _example(config), evidence, partial(attach_card, facts)
-    )
-    record_registration(find_version(home, registered.uri), database=config.records.database)
+    name, database = config.registry.model_name, config.records.database
+    finish = partial(finish_registration, home, database)
+    registered = register(home, name, package, reference, _example(config), evidence, finish, database=database)
     return RunSummary(**candidate.model_dump(), model=registered)
+
+
+def finish_registration(home: Home, database: str | None, registered: Registration) -> None:
+    """Record a new version in the ledger and write its card; may be done again."""
+    record_registration(find_version(home, registered.uri), database=database)
+    renew_cards(home, database, [f"{registered.name}/{registered.version}"])
+
+
+def settle_registration(home: Home, work: Work) -> str:
+    """Finish a registration that was killed, where there is a version; else end its run.
+
+    Returns:
+        What became of it, in words.
+    """
+    client = client_of(home)
+    experiment = client.get_experiment_by_name(work.name)
+    runs = client.search_runs([experiment.experiment_id], f"tags.{KEY} = '{work.key}'") if experiment else []
+    if not runs:
+        return f"a registration of {work.name} was interrupted before anything was written."
+    run = runs[0].info
+    versions = client.search_model_versions(f"run_id = '{run.run_id}'")
+    if run.status == "RUNNING":
+        client.set_terminated(run.run_id, "FINISHED" if versions else "KILLED")
+    if not versions:
+        return f"a registration of {work.name} was interrupted; there is no version of it, its MLflow run is ended."
+    number = str(versions[0].version)
+    uri = f"models:/{work.name}/{number}"
+    finish_registration(home, work.database, Registration(name=work.name, version=number, uri=uri, run_id=run.run_id))
+    return (
+        f"the registration of {work.name}/{number} was interrupted and is complete now; the gates have still to judge "
+        f"it: run the command again, or `hematovision gate --model {uri}`."
+    )

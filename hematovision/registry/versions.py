@@ -18,6 +18,7 @@ from hematovision.home import Home
 from hematovision.ledger import open_ledger
 
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 MANIFEST = "data/manifest.csv"
 
 

@@ -11,7 +11,7 @@ from hematovision.config import load_config
 from hematovision.data.decoding import decode, pixel_sha256
 from hematovision.data.golden import freeze_golden
 from hematovision.data.ingestion import Limits
-from hematovision.data.manifest import COMPLETE
+from hematovision.data.manifest import COMPLETE, SITE
 from hematovision.data.store import ImageStore
 from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.home import Home
@@ -47,20 +47,25 @@ def tiny(number: int) -> bytes:
     return encoded(Image.fromarray(np.random.default_rng(number).integers(0, 255, (16, 16, 3), np.uint8)))
 
 
-def freeze(home: Home, pictures: list[bytes], version: str = "v1") -> None:
+def freeze(
+    home: Home, pictures: list[bytes], version: str = "v1", site: str | None = None, group: str | None = None
+) -> None:
     store = ImageStore(home.images)
     rows = []
     for number, data in enumerate(pictures):
         digest = pixel_sha256(decode(data, max_pixels=10**6))
         said = {"path": f"{number}.png", "label": "monocyte", "sha256": store.put(data), "pixel_sha256": digest}
-        rows.append({**said, "group": f"slide-{number}", "source_group": f"slide-{number}", "split": "golden"})
+        slide = group or f"slide-{number}"
+        rows.append({**said, "group": slide, "source_group": slide, "split": "golden"})
     blank = {name: 0 if kind != "str" else "" for name, kind in COMPLETE.items()}
     manifest = pd.DataFrame([blank | row for row in rows]).astype(dict(COMPLETE))
+    if site is not None:
+        manifest[SITE] = site
     freeze_golden(manifest, home.golden, data_version=version, parameters={"seed": 1})
 
 
-def store_at(root: Path, pictures: str | None = None) -> FeedbackStore:
-    config = load_config()
+def store_at(root: Path, pictures: str | None = None, **feedback: object) -> FeedbackStore:
+    config = load_config(None, {"feedback": feedback})
     limits = Limits(config.reading.max_pixels, config.reading.min_side)
     return open_feedback(
         Home(root), None, pictures, settings=config.feedback, duplicates=config.duplicates, limits=limits

@@ -61,12 +61,45 @@ def test_copies_of_golden_cells_are_refused(guarded: FeedbackStore, change: Chan
 
 @pytest.mark.parametrize("seed", [100, 101, 102])
 def test_other_cells_come_in(guarded: FeedbackStore, seed: int) -> None:
-    assert guarded.guard.admit(encoded(drawn(seed)), "slide-99")
+    assert guarded.guard.admit(encoded(drawn(seed)), "slide-99", None)
 
 
 def test_nothing_from_a_golden_slide(guarded: FeedbackStore) -> None:
     with pytest.raises(GateRefused, match="Slide slide-3 holds cells of the golden test set"):
         guarded.submit(correction(encoded(drawn(200)), slide="slide-3"))
+
+
+def taken(store: FeedbackStore, number: int, **fields: str) -> bool:
+    try:
+        return bool(store.submit(correction(tiny(number), client_key=str(number), **fields)))
+    except GateRefused:
+        return False
+
+
+def test_a_slide_is_told_by_its_site(home: Home) -> None:
+    freeze(home, [tiny(1)], site="North ward")
+    store = store_at(home.root)
+    assert taken(store, 2, slide="slide-0", site="south")
+    for number, site in enumerate(("North ward", "north  WARD "), start=3):
+        assert not taken(store, number, slide="slide-0", site=site), site
+    assert not taken(store, 5, slide="North ward/slide-0", site="North ward"), "named as exports name it"
+    assert not taken(store, 6, slide="slide-0"), "nobody knows of which site"
+    assert not taken(store, 1, slide="slide-0", site="south"), "a golden cell, whatever slide it is said to be from"
+
+
+def test_golden_data_without_a_site_are_of_the_home_sites(home: Home) -> None:
+    freeze(home, [tiny(1)])
+    store = store_at(home.root, home_sites=["north"])
+    assert taken(store, 2, slide="slide-0", site="south")
+    assert not taken(store, 3, slide="slide-0", site="north")
+    assert not taken(store, 4, slide="slide-0")
+
+
+def test_golden_cells_of_exported_feedback_keep_their_site_in_the_slide(home: Home) -> None:
+    freeze(home, [tiny(1)], group="north/slide-0")
+    store = store_at(home.root)
+    assert not taken(store, 2, slide="slide-0", site="north")
+    assert taken(store, 3, slide="slide-0", site="south")
 
 
 def test_a_refusal_is_in_the_ledger_once(home: Home) -> None:

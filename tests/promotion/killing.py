@@ -1,7 +1,8 @@
-"""Promotions and rollbacks ended by `kill -9` at chosen points, each in a process of its own.
+"""Registrations, verdicts, decisions, promotions and rollbacks ended by `kill -9` at chosen points.
 
-Run as `python -m tests.promotion.killing FOLDER POINTS`: everything is imported once, then a process is forked for
-every kill and another one, which is the next start, for looking at what the kill left. Prints one JSON document.
+Run as `python -m tests.promotion.killing FOLDER POINTS [moves|registrations|decisions]`. Everything is imported once,
+then a process is forked for every kill and another one, which is the next start, for looking at what the kill left.
+Prints one JSON document.
 """
 
 import json
@@ -11,56 +12,39 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from hematovision.home import PROJECT
-from hematovision.promotion.champion import champion, settle
-from hematovision.promotion.moves import read_history
-from hematovision.registry.catalogue import list_versions
-from tests.promotion.paper_registry import NAME, Laboratory, open_laboratory, prepare_laboratory
 
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 WATCHED = tuple(str(PROJECT / "hematovision" / part) for part in ("promotion", "ledger", "registry", "database.py"))
 STATEMENTS = ("before_cursor_execute", "after_cursor_execute", "commit", "rollback")
+DECISIVE = ("_carry_out", "finish_registration", "keep_verdict", "record_decision", "show")
+BEFORE = 80
+"""So many steps before the first decisive one are killed as densely: there a version appears."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A move to be killed: what has happened before it, who serves before and after it."""
+class Scenario(Protocol):
+    """Something to be killed; `root` is a home of its own, made by `prepare` or a copy of one."""
 
     name: str
-    prepare: Callable[[Laboratory], None]
-    move: Callable[[Laboratory], Any]
-    before: str | None
-    after: str
 
+    def prepare(self, root: Path) -> None:
+        """What has happened before."""
+        ...
 
-def _one_approved(laboratory: Laboratory) -> None:
-    laboratory.approve(laboratory.register().version)
+    def move(self, root: Path) -> Any:
+        """What is killed."""
+        ...
 
-
-def _one_serves_and_one_is_approved(laboratory: Laboratory) -> None:
-    _one_approved(laboratory)
-    laboratory.promote("1")
-    laboratory.approve(laboratory.register(champion="1").version)
-
-
-def _two_have_served(laboratory: Laboratory) -> None:
-    _one_serves_and_one_is_approved(laboratory)
-    laboratory.promote("2")
-
-
-SCENARIOS = (
-    Scenario("the first promotion", _one_approved, lambda laboratory: laboratory.promote("1"), None, "1"),
-    Scenario("a promotion", _one_serves_and_one_is_approved, lambda laboratory: laboratory.promote("2"), "1", "2"),
-    Scenario("a rollback", _two_have_served, lambda laboratory: laboratory.roll_back("Ben", "1"), "2", "1"),
-)
+    def examine(self, root: Path) -> dict[str, Any]:
+        """What the kill left, and what the next start makes of it: `outcome` and `problems`."""
+        ...
 
 
 class Steps:
@@ -80,7 +64,7 @@ class Steps:
             return None
         if what == "line":
             self.step()
-        if frame.f_code.co_name == "_carry_out" and what in ("call", "return"):
+        if frame.f_code.co_name in DECISIVE and what in ("call", "return"):
             self.moving.append(self.passed)
         return self.trace
 
@@ -112,89 +96,50 @@ def _forked(work: Callable[[], Any]) -> tuple[int, Any]:
     return status, json.loads(text) if status == 0 else None
 
 
-def _enter(root: Path) -> Laboratory:
+def _at(root: Path, work: Callable[[Path], Any]) -> Any:
     os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root / 'mlflow.db'}"
-    return open_laboratory(root)
+    return work(root)
 
 
-def _prepare(scenario: Scenario, root: Path) -> None:
-    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{root / 'mlflow.db'}"
-    scenario.prepare(prepare_laboratory(root))
-
-
-def _move(scenario: Scenario, root: Path, fatal: int | None) -> dict[str, Any]:
-    laboratory, steps = _enter(root), Steps(fatal)
+def _counted(scenario: Scenario, root: Path, fatal: int | None) -> dict[str, Any]:
+    steps = Steps(fatal)
     steps.watch()
-    scenario.move(laboratory)
+    _at(root, scenario.move)
     sys.settrace(None)
-    return {"steps": steps.passed, "moving": [min(steps.moving), max(steps.moving)]}
-
-
-def _examine(scenario: Scenario, root: Path) -> dict[str, Any]:
-    """What the kill left, then what the next start makes of it, and whether the move can be made after all."""
-    laboratory = _enter(root)
-    left, agreed = laboratory.alias, champion(laboratory.home, NAME)
-    settle(laboratory.home)
-    history, settled = read_history(laboratory.ledger, NAME), champion(laboratory.home, NAME)
-    serving = [
-        version.version for version in list_versions(laboratory.home, NAME) if version.tags["standing"] == "champion"
-    ]
-    problems = [
-        problem
-        for problem, found in {
-            f"{left} served after the kill": left not in (scenario.before, scenario.after) or left != agreed,
-            f"alias {laboratory.alias}, ledger {history.champion}": laboratory.alias != history.champion,
-            f"{settled} serves, {left} was left": settled != left,
-            "a move has no end": history.unfinished is not None,
-            "the mark is still there": laboratory.home.champion_moving.exists(),
-            f"the tags say that {serving} serve": serving != [settled] * (settled is not None),
-        }.items()
-        if found
-    ]
-    if settled != scenario.after:
-        scenario.move(laboratory)
-    if not champion(laboratory.home, NAME) == laboratory.alias == scenario.after:
-        problems.append("the move could not be made afterwards")
-    return {"outcome": "new" if left == scenario.after else "old", "problems": problems}
-
-
-def _warm_up(root: Path) -> None:
-    """Import whatever a move imports, once for all the processes to be forked."""
-    first = SCENARIOS[0]
-    _prepare(first, root)
-    _examine(first, root)
+    return {"steps": steps.passed, "moving": [max(1, min(steps.moving) - BEFORE), max(steps.moving)]}
 
 
 def _points(steps: int, moving: Sequence[int], count: int) -> list[int]:
-    """A quarter spread over everything, the rest over the move itself."""
+    """A quarter spread over everything, the rest over what decides."""
     few = max(1, count // 4)
     spread = [1 + round(place * (steps - 1) / max(1, few - 1)) for place in range(few)]
     dense = [moving[0] + round(place * (moving[1] - moving[0]) / (count - few - 1)) for place in range(count - few)]
     return sorted({*spread, *dense})
 
 
-def kill_all(folder: Path, points: int) -> dict[str, Any]:
-    """Kill each scenario at a third of the points; what was found wrong, and how often old or new was left."""
-    _warm_up(folder / "warming")
-    outcomes: Counter[str] = Counter()
+def kill_all(folder: Path, points: int, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+    """Kill every scenario at as many points; what was found wrong, and how often which outcome was left."""
+    outcomes: dict[str, Counter[str]] = {}
     problems: list[str] = []
-    killed = 0
-    for scenario in SCENARIOS:
+    killed: Counter[str] = Counter()
+    for scenario in scenarios:
         template = folder / scenario.name.replace(" ", "-")
-        assert _forked(lambda: _prepare(scenario, template))[0] == 0  # noqa: B023 - called at once
-        status, counted = _forked(lambda: _move(scenario, _copy(template, "counting"), None))  # noqa: B023
+        assert _forked(lambda: _at(template, scenario.prepare))[0] == 0  # noqa: B023 - called at once
+        status, counted = _forked(lambda: _counted(scenario, _copy(template, "counting"), None))  # noqa: B023
         assert status == 0
-        for point in _points(counted["steps"], counted["moving"], points // len(SCENARIOS)):
+        left = outcomes.setdefault(scenario.name, Counter())
+        for point in _points(counted["steps"], counted["moving"], points // len(scenarios)):
             root = _copy(template, str(point))
-            status, _ = _forked(lambda: _move(scenario, root, point))  # noqa: B023
+            status, _ = _forked(lambda: _counted(scenario, root, point))  # noqa: B023
             assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, f"{scenario.name} was not killed at {point}"
-            killed += 1
-            status, found = _forked(lambda: _examine(scenario, root))  # noqa: B023
+            killed[scenario.name] += 1
+            status, found = _forked(lambda: _at(root, scenario.examine))  # noqa: B023
             told = found["problems"] if status == 0 else ["the next start failed"]
             problems += [f"{scenario.name} killed at {point} of {counted['steps']}: {problem}" for problem in told]
-            outcomes[found["outcome"] if found else "failed"] += 1
+            left[found["outcome"] if found else "failed"] += 1
+            sys.stderr.write(f"{scenario.name}: {killed[scenario.name]} kills, {dict(left)}, problems: {told}\n")
             shutil.rmtree(root)
-    return {"killed": killed, "outcomes": outcomes, "problems": problems}
+    return {"killed": sum(killed.values()), "kills": killed, "outcomes": outcomes, "problems": problems}
 
 
 def _copy(template: Path, name: str) -> Path:
@@ -203,5 +148,27 @@ def _copy(template: Path, name: str) -> Path:
     return root
 
 
+def found_true(problems: dict[str, bool]) -> list[str]:
+    """The problems there are."""
+    return [problem for problem, found in problems.items() if found]
+
+
+def main(folder: Path, points: int, which: str | None) -> dict[str, Any]:
+    """Kill moves and registrations, or one of them; two fifths of the points each, the rest decisions and cards."""
+    from tests.promotion.killed_moves import MOVES, warm_up
+    from tests.promotion.killed_registrations import DECISIONS, REGISTRATIONS
+
+    warm_up(folder / "warming")
+    shares = {"moves": (2 / 5, MOVES), "registrations": (2 / 5, REGISTRATIONS), "decisions": (1 / 5, DECISIONS)}
+    chosen = {which: (1.0, shares[which][1])} if which else shares
+    parts = [kill_all(folder, round(points * share), scenarios) for share, scenarios in chosen.values()]
+    return {
+        "killed": sum(part["killed"] for part in parts),
+        "kills": {name: count for part in parts for name, count in part["kills"].items()},
+        "outcomes": {name: count for part in parts for name, count in part["outcomes"].items()},
+        "problems": [problem for part in parts for problem in part["problems"]],
+    }
+
+
 if __name__ == "__main__":
-    print(json.dumps(kill_all(Path(sys.argv[1]), int(sys.argv[2]))))  # noqa: T201
+    print(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:4] or [None])))  # noqa: T201

@@ -171,7 +171,7 @@ def registered(
     (reference / "reference.json").write_text("{}")
     evidence = Evidence({}, {}, [], documents, {}, tags_of(package))
     return register(
-        home, name, package, reference, encode_png(pictures(1, 5)[0]), evidence, lambda _tracked, _registered: None
+        home, name, package, reference, encode_png(pictures(1, 5)[0]), evidence, lambda _: None, database=None
     )
 
 

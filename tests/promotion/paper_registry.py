@@ -25,6 +25,9 @@ from tests.promotion.verdicts import paper_verdict
 
 NAME = "paper"
 REQUESTER = "user:anna"
+ADMINISTRATOR = "Ada"
+"""Rules over the keys where a test enrols her."""
+
 TEAM = {
     "Anna": ("user:anna", ["pathologist", "engineer", "head of laboratory"]),
     "Ben": ("user:ben", ["pathologist"]),
@@ -92,7 +95,10 @@ class Laboratory:
         return replace(self, policy=load_policy(changes={"review": changes}))
 
     def enrol(self, name: str, login: str | None, roles: list[str]) -> None:
-        add_reviewer(self.ledger, key_request(key_of(name), name), roles, actor="system", login=login)
+        administered = any("administrator" in one.roles for one in reviewers(self.ledger).values())
+        boss = key_of(ADMINISTRATOR) if administered else None
+        request = key_request(key_of(name), name)
+        add_reviewer(self.ledger, request, roles, actor="system", login=login, administrator=boss)
 
     def person(self, name: str) -> Reviewer:
         return reviewers(self.ledger)[fingerprint(key_of(name))]

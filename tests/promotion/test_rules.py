@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from hematovision.errors import GateRefused
-from hematovision.ledger import revoke_reviewer
-from hematovision.ledger.keys import fingerprint
+from hematovision.ledger import add_reviewer, key_request, revoke_reviewer
+from hematovision.ledger.keys import fingerprint, reviewers
 from hematovision.promotion.decisions import Action, SignedDecision, sign_decision
 from tests.promotion.paper_registry import TEAM, Laboratory, key_of
 
@@ -15,9 +15,21 @@ ALLOWED: dict[str, set[Action]] = {
     "engineer": {"approve", "reject", "comment", "rollback"},
     "head of laboratory": {"override", "comment", "rollback"},
     "technician": {"comment"},
+    "administrator": {"comment"},
 }
-HOLDER = {"pathologist": "Ben", "engineer": "Carla", "head of laboratory": "Dora", "technician": "Emil"}
+HOLDER = {
+    "pathologist": "Ben",
+    "engineer": "Carla",
+    "head of laboratory": "Dora",
+    "technician": "Emil",
+    "administrator": "Ada",
+}
 ACTIONS: tuple[Action, ...] = ("approve", "reject", "comment", "override", "rollback")
+
+
+@pytest.fixture(autouse=True)
+def _administered(laboratory: Laboratory) -> None:
+    laboratory.enrol("Ada", "user:ada", ["administrator"])
 
 
 @pytest.mark.parametrize("role", ALLOWED)
@@ -32,6 +44,35 @@ def test_every_role_may_do_what_the_policy_says_and_nothing_else(laboratory: Lab
             with pytest.raises(GateRefused, match=f"a {role} may not {action}"):
                 laboratory.record(signed)
             assert laboratory.standing(version).decisions == []
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_only_an_administrator_rules_over_keys(laboratory: Laboratory, role: str) -> None:
+    ledger, holder = laboratory.ledger, key_of(HOLDER[role])
+    request = key_request(key_of("Newcomer"), "Newcomer")
+    operations = (
+        lambda: add_reviewer(ledger, request, ["pathologist"], actor="user:x", administrator=holder),
+        lambda: revoke_reviewer(ledger, fingerprint(key_of("Fay")), "gone", actor="user:x", administrator=holder),
+    )
+    for operation in operations:
+        if role == "administrator":
+            operation()
+        else:
+            with pytest.raises(GateRefused, match="administrator"):
+                operation()
+    people = reviewers(ledger).values()
+    assert any(one.name == "Newcomer" for one in people) == (role == "administrator")
+    assert next(one for one in people if one.name == "Fay").revoked == (role == "administrator")
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_nobody_promotes_by_their_role_alone(laboratory: Laboratory, role: str) -> None:
+    version = laboratory.register().version
+    if role in ("pathologist", "engineer"):
+        laboratory.decide(HOLDER[role], "approve", version)
+    with pytest.raises(GateRefused, match="approval"):
+        laboratory.promote(version)
+    assert laboratory.alias is None
 
 
 @pytest.mark.parametrize("action", ["approve", "override"])
@@ -146,7 +187,9 @@ def test_a_new_verdict_asks_for_new_approvals(laboratory: Laboratory) -> None:
 def test_a_revoked_key_counts_no_more(laboratory: Laboratory) -> None:
     version = laboratory.register().version
     laboratory.approve(version)
-    revoke_reviewer(laboratory.ledger, fingerprint(key_of("Ben")), "lost laptop", actor="user:dora")
+    revoke_reviewer(
+        laboratory.ledger, fingerprint(key_of("Ben")), "lost laptop", actor="user:dora", administrator=key_of("Ada")
+    )
     assert [one.content.name for one in laboratory.standing(version).decisions] == ["Carla"]
     with pytest.raises(GateRefused, match="revoked"):
         laboratory.decide("Ben", "comment", version)

@@ -14,7 +14,7 @@ import pytest
 
 from hematovision.errors import UsageError
 from hematovision.registry import webhooks
-from hematovision.registry.versions import CHAMPION
+from hematovision.registry.versions import CHALLENGER, CHAMPION
 from tests.promotion.paper_registry import NAME, Laboratory
 
 SECRET = "a secret of the team"  # noqa: S105 - of a test
@@ -68,11 +68,12 @@ def test_a_promotion_is_told_with_a_signature(laboratory: Laboratory, received: 
     laboratory.approve(version)
     laboratory.promote(version)
     told = []
-    while not told or told[-1]["entity"] != "model_version_alias":
+    while not told or told[-1]["data"].get("alias") != CHAMPION:
         headers, body = messages.get(timeout=30)
         assert headers["X-MLflow-Signature"] == _signature(headers, body)
         told.append(json.loads(body))
     assert told[-1]["data"] == {"name": NAME, "alias": CHAMPION, "version": version}
+    assert {"name": NAME, "alias": CHALLENGER, "version": version} in [one["data"] for one in told]
     created = [one["data"] for one in told if one["entity"] == "model_version"]
     assert [(one["version"], one["tags"]) for one in created] == [(version, {"requester": "user:anna"})]
     tags = {(one["data"]["key"], one["data"]["value"]) for one in told if one["entity"] == "model_version_tag"}

@@ -25,7 +25,17 @@ from hematovision.monitoring.strangeness import FamiliarLimit
 from hematovision.registry.card_decisions import CardDecision, Standing
 from hematovision.registry.card_facts import Baseline, CardFacts, Weights
 from hematovision.registry.mlflow_registry import Registration, tracking
-from hematovision.registry.model_card import FACTS, MARKDOWN, PAGE, attach_card, plain, render_card, renew_card
+from hematovision.registry.model_card import (
+    FACTS,
+    FACTS_DIGEST,
+    MARKDOWN,
+    PAGE,
+    facts_document,
+    plain,
+    render_card,
+    renew_card,
+    renew_cards,
+)
 from hematovision.registry.package import ModelSpecification
 
 HOSTILE = '<script>alert(1)</script>|](javascript:x) `"\n# big'
@@ -158,10 +168,11 @@ def version(home: Home, facts: CardFacts) -> Any:
         client = flow.MlflowClient()
         if not client.search_registered_models(filter_string="name = 'small'"):
             client.create_registered_model("small")
-        made = client.create_model_version("small", f"{run.info.artifact_uri}/model", run.info.run_id)
-        attach_card(
-            facts, client, Registration(name="small", version=str(made.version), uri="x", run_id=run.info.run_id)
-        )
+        document, digest = facts_document(facts)
+        client.log_text(run.info.run_id, document, FACTS)
+        source = f"{run.info.artifact_uri}/model"
+        made = client.create_model_version("small", source, run.info.run_id, tags={FACTS_DIGEST: digest})
+    renew_cards(home, None, [f"small/{made.version}"])
     return client.get_model_version("small", made.version)
 
 
@@ -183,7 +194,7 @@ def test_a_signed_decision_reaches_the_card(home: Home, version: Any, tmp_path: 
     stored = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{PAGE}")
     assert stored == card.page and "Dr. Ada" in stored and "none yet" not in stored
     renewed = mlflow.MlflowClient(home.tracking_uri).get_model_version("small", version.version)
-    assert "Approvals: Dr. Ada" in renewed.description
+    assert "| Dr. Ada (pathologist) |" in renewed.description
 
 
 def test_altered_facts_make_no_card(home: Home, version: Any) -> None:
