@@ -76,6 +76,7 @@ class Rival:
     rounds: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     worked: float = 0.0
+    failure: str | None = None
 
     def load(self, pictures: Sequence[bytes], clients: int) -> None:
         """One round: every picture once, from concurrent clients."""
@@ -86,6 +87,8 @@ class Rival:
             thread.start()
         for thread in threads:
             thread.join()
+        if self.failure:
+            raise SystemExit(self.failure)
         self.rounds.append(len(pictures) / (time.perf_counter() - started))
         self.worked += worked(self.process) - before
 
@@ -98,8 +101,8 @@ class Rival:
             content = answer.read()
             self.seconds.append(time.perf_counter() - started)
             if answer.status != 200:
-                print(answer.status, content[:500], file=sys.stderr)
-                os._exit(1)
+                self.failure = f"{self.path}: {answer.status} {content[-500:]!r}"
+                break
         connection.close()
 
     def forget(self) -> None:
