@@ -266,7 +266,7 @@ def test_a_late_answer_does_not_replace_that_to_a_later_question(browser: Browse
     _corrections(service, f"other {site}", 1)
     everything = re.compile(r"/v1/review/queue\?limit=\d+$")
     with signed_in(browser, service, "review") as lab:
-        lab.page.route(everything, held.append)
+        lab.page.route(everything, lambda route: held.append(route))
         lab.page.get_by_role("link", name="Review").click()
         _only(lab, site, 1)
         with lab.page.expect_response(everything):
