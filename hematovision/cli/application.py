@@ -9,6 +9,7 @@ from hematovision.cli.audit_commands import audit_app, reviewers_app
 from hematovision.cli.data_application import data_app
 from hematovision.cli.drift_application import add_monitoring
 from hematovision.cli.feedback_commands import feedback_app
+from hematovision.cli.panels import PanelledGroup
 from hematovision.cli.promotion_commands import add_promotion
 from hematovision.cli.rehearsal_command import add_loop
 from hematovision.cli.schedule_application import schedule_app
@@ -16,6 +17,7 @@ from hematovision.cli.service_commands import add_service_commands
 
 app = typer.Typer(
     name="hematovision",
+    cls=PanelledGroup,
     help="From labelled pictures of blood cells to a model a laboratory may trust. "
     "Not a medical device: the final word is a person's.",
     no_args_is_help=True,
