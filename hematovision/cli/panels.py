@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import typer
 from typer.core import TyperGroup
 
 PANELS = {
@@ -28,11 +27,11 @@ _PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 class PanelledGroup(TyperGroup):
     """Commands in panels, each of which has to name them."""
 
-    def list_commands(self, ctx: typer.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         """Names in the order of the panels."""
         return sorted(super().list_commands(ctx), key=list(_PANEL_OF).index)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command that knows its panel, or None."""
         command: Any = super().get_command(ctx, cmd_name)
         if command is not None:
