@@ -16,7 +16,7 @@ from hematovision.learning.augmentation import augment, view_generator
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.export import export_onnx
 from hematovision.learning.features import FeatureCache, FeaturePlan
-from hematovision.learning.inference import compile_for_throughput, import_openvino, taking_pictures
+from hematovision.learning.inference import compile_for_throughput, taking_pictures
 from hematovision.learning.preprocessing import resize, turn
 from hematovision.progress import Progress
 
@@ -139,31 +139,39 @@ def fill(
     """Compute features with a compiled backbone and keep them; arguments as in `extract_features`."""
     with ThreadPoolExecutor(workers) as writers:
         kept = _Keeper(cache, plan.views, writers)
-        queue = _queue(network, kept)
+        # No callbacks: a thread of OpenVINO that is still inside Python deadlocks with the freeing of its model.
+        idle = [network.create_infer_request() for _ in range(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
+        running: deque[tuple[Any, Sequence[str]]] = deque()
         for part, views in _prepared(missing, read, plan, max(1, batch_size // plan.views), workers):
-            queue.start_async(views, userdata=part)
+            request = idle.pop() if idle else kept.take(*running.popleft())
+            request.start_async(views)
+            running.append((request, part))
             if progress:
                 progress(kept.finish(), len(missing))
-        queue.wait_all()
+        while running:
+            kept.take(*running.popleft())
     kept.finish()
     if progress:
         progress(len(missing), len(missing))
 
 
 class _Keeper:
-    """Takes the outputs of finished calls and has them written, so that no core waits for the disk."""
+    """Takes the outputs of calls and has them written, so that no core waits for the disk."""
 
     def __init__(self, cache: FeatureCache, views: int, writers: ThreadPoolExecutor) -> None:
         self.cache, self.views, self.writers = cache, views, writers
         self.writes: deque[Future[None]] = deque()
         self.done = 0
 
-    def __call__(self, request: Any, part: Sequence[str]) -> None:
+    def take(self, request: Any, part: Sequence[str]) -> Any:
+        """Wait for a call that was started for these cells; gives the request back, free again."""
+        request.wait()
         taps, pooled = (request.get_output_tensor(number).data for number in (0, 1))
         taps = taps.reshape(len(part), self.views, *taps.shape[1:])
         pooled = pooled.reshape(len(part), self.views, -1)
         for sha256, tap, vector in zip(part, taps, pooled, strict=True):
             self.writes.append(self.writers.submit(self.cache.write, sha256, tap.copy(), vector.copy()))
+        return request
 
     def finish(self) -> int:
         """How many cells are kept by now; raises what went wrong in keeping one."""
@@ -171,9 +179,3 @@ class _Keeper:
             self.writes.popleft().result()
             self.done += 1
         return self.done
-
-
-def _queue(network: Any, callback: Callable[[Any, Sequence[str]], None]) -> Any:
-    queue = import_openvino().AsyncInferQueue(network, 0)
-    queue.set_callback(callback)
-    return queue

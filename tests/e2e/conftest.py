@@ -24,7 +24,7 @@ learning:
     fine_tuning: {epochs: 8, batch_size: 16}
 evaluation: {resamples: 200}
 robustness: {cells: 8}
-monitoring: {resamples: 300}
+monitoring: {resamples: 300, false_alarm_rate: 0.01}
 registry: {model_name: small}
 """
 
