@@ -94,7 +94,11 @@ def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it."""
+    """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it.
+
+    The retrain comes last: it makes a champion in the registry that the others look at.
+    """
+    items.sort(key=lambda item: item.path.stem == "test_improvement")
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             shares = "trained" in getattr(item, "fixturenames", ())
