@@ -1,6 +1,7 @@
 """Registrations with their verdict, and decisions, through the code of a real run, to be killed; the model is a toy."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -236,8 +237,8 @@ class ACardedPromotion:
         list(recover(laboratory.home, database=None))
         problems = _problems(laboratory, left)
         for version in list_versions(laboratory.home, NAME):
-            card = str(version.document(MARKDOWN))
-            on_card = f"Aliases: {CHAMPION}" in card or f", {CHAMPION}" in card
+            aliases = re.search(r"Aliases: ([^.]*)", str(version.document(MARKDOWN)))
+            on_card = aliases is not None and CHAMPION in aliases[1].split(", ")
             if on_card != (version.version == left):
                 problems.append(f"the card of {version.label} is not of now")
         return {"outcome": "new" if left == "2" else "old", "problems": problems}

@@ -30,7 +30,7 @@ BEFORE = 80
 
 
 class Scenario(Protocol):
-    """Something to be killed; `root` is a home of its own, made by `prepare` or a copy of one."""
+    """Something to be killed; `root` is a home of its own, made by `prepare` and brought back after every kill."""
 
     name: str
 
@@ -123,13 +123,14 @@ def kill_all(folder: Path, points: int, scenarios: Sequence[Scenario]) -> dict[s
     problems: list[str] = []
     killed: Counter[str] = Counter()
     for scenario in scenarios:
-        template = folder / scenario.name.replace(" ", "-")
-        assert _forked(lambda: _at(template, scenario.prepare))[0] == 0  # noqa: B023 - called at once
-        status, counted = _forked(lambda: _counted(scenario, _copy(template, "counting"), None))  # noqa: B023
+        root, kept = (folder / f"{scenario.name.replace(' ', '-')}{suffix}" for suffix in ("", "-kept"))
+        assert _forked(lambda: _at(root, scenario.prepare))[0] == 0  # noqa: B023 - called at once
+        shutil.copytree(root, kept)
+        status, counted = _forked(lambda: _counted(scenario, root, None))  # noqa: B023
         assert status == 0
         left = outcomes.setdefault(scenario.name, Counter())
         for point in _points(counted["steps"], counted["moving"], points // len(scenarios)):
-            root = _copy(template, str(point))
+            _restore(root, kept)
             status, _ = _forked(lambda: _counted(scenario, root, point))  # noqa: B023
             assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, f"{scenario.name} was not killed at {point}"
             killed[scenario.name] += 1
@@ -138,14 +139,13 @@ def kill_all(folder: Path, points: int, scenarios: Sequence[Scenario]) -> dict[s
             problems += [f"{scenario.name} killed at {point} of {counted['steps']}: {problem}" for problem in told]
             left[found["outcome"] if found else "failed"] += 1
             sys.stderr.write(f"{scenario.name}: {killed[scenario.name]} kills, {dict(left)}, problems: {told}\n")
-            shutil.rmtree(root)
     return {"killed": sum(killed.values()), "kills": killed, "outcomes": outcomes, "problems": problems}
 
 
-def _copy(template: Path, name: str) -> Path:
-    root = template.parent / f"{template.name}-{name}"
-    shutil.copytree(template, root, ignore=shutil.ignore_patterns("paper", "mlflow-artifacts"))
-    return root
+def _restore(root: Path, kept: Path) -> None:
+    """As it was, and where it was: MLflow writes the absolute place of every artifact into its database."""
+    shutil.rmtree(root)
+    shutil.copytree(kept, root)
 
 
 def found_true(problems: dict[str, bool]) -> list[str]:
