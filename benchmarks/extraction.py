@@ -33,9 +33,9 @@ from hematovision.data.synthetic.dataset import SyntheticPlan, draw_planned
 from hematovision.data.synthetic.scanner import load_scanners
 from hematovision.home import CONFIGS, PROJECT, activate_home
 from hematovision.learning.backbones import Backbone, load_backbone
-from hematovision.learning.extraction import backbone_model, compile_backbone, fill
+from hematovision.learning.extraction import backbone_model, fill
 from hematovision.learning.features import FeatureCache, FeaturePlan
-from hematovision.learning.inference import import_openvino
+from hematovision.learning.inference import compile_for_throughput, import_openvino
 from hematovision.learning.preprocessing import choose_side
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -131,7 +131,8 @@ def benchmark_rate(bench: Bench, batch: int) -> float:
 def our_rate(bench: Bench, views: int, expected: float) -> float:
     """Views a second from JPEG files to features on disk, over about as many seconds as the benchmark takes."""
     plan = bench.plan(views)
-    network = compile_backbone(bench.backbone, side=bench.side, precision=plan.precision)
+    model = backbone_model(bench.backbone, side=bench.side)
+    network = compile_for_throughput(model, precision=plan.precision)
     count = max(4 * bench.batch(views), int(expected * bench.seconds)) // views
     identities = [f"{number:064x}" for number in range(count)]
     limit = bench.config.reading.max_pixels

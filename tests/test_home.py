@@ -60,10 +60,11 @@ def test_nothing_lands_in_the_users_home(tmp_path: Path) -> None:
         "from hematovision.home import activate_home; activate_home()\n"
         "from hematovision.config import load_config\n"
         "from hematovision.learning.backbones import load_backbone\n"
-        "from hematovision.learning.extraction import compile_backbone\n"
+        "from hematovision.learning.extraction import backbone_model\n"
+        "from hematovision.learning.inference import compile_for_throughput\n"
         "changes = {'learning': {'backbone': {'weights': 'none'}}}\n"
         "backbone = load_backbone(load_config(None, changes).learning.backbone, seed=1)\n"
-        "compile_backbone(backbone, side=64, precision='f32')\n"
+        "compile_for_throughput(backbone_model(backbone, side=64), precision='f32')\n"
     )
     home = tmp_path / "home"
     home.mkdir()

@@ -46,11 +46,6 @@ def backbone_model(backbone: Backbone, *, side: int) -> Any:
         return taking_pictures(path, backbone.mean, backbone.deviation, compact=compact)
 
 
-def compile_backbone(backbone: Backbone, *, side: int, precision: str) -> Any:
-    """Compile what `backbone_model` gives, in `f32`, or in `bf16` where the CPU computes in it."""
-    return compile_for_throughput(backbone_model(backbone, side=side), precision=precision)
-
-
 def views_of(sha256: str, image: np.ndarray, plan: FeaturePlan) -> np.ndarray:
     """Views of one cell, (V, side, side, 3) uint8: the cell as it is, its other orientations, augmented ones."""
     plain = resize(image, plan.side)
@@ -79,8 +74,8 @@ def _prepared(
             yield part, views
 
 
-def _check_agreement(compiled: Any, backbone: Backbone, views: np.ndarray, plan: FeaturePlan) -> None:
-    networks = (compile_backbone(backbone, side=plan.side, precision="f32"), compiled)
+def _check_agreement(compiled: Any, model: Any, views: np.ndarray, plan: FeaturePlan) -> None:
+    networks = (compile_for_throughput(model, precision="f32"), compiled)
     exact, found = (network(views)[1].reshape(len(views), -1).astype(np.float32) for network in networks)
     cosine = (exact * found).sum(1) / np.maximum(np.linalg.norm(exact, axis=1) * np.linalg.norm(found, axis=1), 1e-12)
     if cosine.min() < LEAST_AGREEMENT:
@@ -116,11 +111,12 @@ def extract_features(
     missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.path(sha256).exists()]
     if not missing:
         return cache
-    network = compile_backbone(backbone, side=plan.side, precision=plan.precision)
+    model = backbone_model(backbone, side=plan.side)
+    network = compile_for_throughput(model, precision=plan.precision)
     if plan.precision != "f32":
         some = missing[: max(1, batch_size // plan.views)]
         views = np.concatenate([views_of(sha256, read(sha256), plan) for sha256 in some])
-        _check_agreement(network, backbone, views, plan)
+        _check_agreement(network, model, views, plan)
     fill(cache, missing, read, network, plan, batch_size=batch_size, workers=workers, progress=progress)
     return cache
 

@@ -115,7 +115,7 @@ class CellNetwork(nn.Module):
 
     def answer(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of whole pictures, and what the frozen blocks made of them as they lie (N, C, h, w)."""
-        turns = [torch.rot90(images, turn * 4 // self.orientations, (2, 3)) for turn in range(self.orientations)]
+        turns = [_turned(images, turn * 4 // self.orientations) for turn in range(self.orientations)]
         taps = self.lower(torch.cat(turns))
         logits = self.from_taps(taps).reshape(self.orientations, -1, self.head.out_features)
         return logits.mean(0), taps[: taps.shape[0] // self.orientations]
@@ -130,3 +130,12 @@ class CellNetwork(nn.Module):
         """Logits from pooled features."""
         logits: torch.Tensor = self.head(self.dropout(self.hidden((pooled - self.centre) / self.spread)))
         return logits
+
+
+def _turned(images: torch.Tensor, quarters: int) -> torch.Tensor:
+    """(N, C, S, S) turned counter-clockwise as `torch.rot90` does, in operators that ONNX has."""
+    if quarters == 0:
+        return images
+    if quarters == 2:
+        return images.flip(2, 3)
+    return images.transpose(2, 3).flip(2 if quarters == 1 else 3)
