@@ -54,7 +54,7 @@ loop: install ## The whole loop rehearsed: train, serve, drift, corrections, sch
 test: install ## Lint, types, import directions, then every test on the real stack
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers auto
 	@$(BIN)/lint-imports
 	@$(BIN)/pytest $(ARGS)
 
