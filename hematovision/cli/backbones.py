@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hematovision.cli.backbone_tables import show_backbones
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_backbones
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from hematovision.cli.examination_tables import show_explanations, show_robustness
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_explanations, show_robustness
 
 
 def _run_folder(name: str) -> Path:

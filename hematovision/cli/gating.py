@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hematovision.cli.gating_tables import show_verdict
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_verdict
 
 if TYPE_CHECKING:
     from hematovision.promotion.registration import Judged

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hematovision.cli.learning_tables import show_candidate, show_ingestion, show_run
 from hematovision.cli.output import Output, command
-from hematovision.cli.tables import show_candidate, show_ingestion, show_run
 
 
 def configured(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_search
+from hematovision.cli.search_tables import show_search
 from hematovision.errors import UsageError
 
 DEFAULT_SPACE = Path("search/head")

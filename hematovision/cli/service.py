@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hematovision.cli.output import command
-from hematovision.cli.tables import show_evaluation, show_predictions
+from hematovision.cli.prediction_tables import show_evaluation, show_predictions
 
 
 def evaluate(model: str, data: str, config: Path | None, *, as_json: bool) -> None:
