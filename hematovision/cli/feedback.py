@@ -135,20 +135,11 @@ def stats(config: Path | None, *, as_json: bool) -> None:
 
 def _opened(config: Path | None) -> "tuple[RunConfig, FeedbackStore]":
     from hematovision.config import load_config
-    from hematovision.data.ingestion import Limits
-    from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
+    from hematovision.registry.feedback_store import feedback_of
 
     settings = load_config(config)
-    store = open_feedback(
-        locate_home(),
-        settings.records.database,
-        settings.feedback.pictures,
-        settings=settings.feedback,
-        duplicates=settings.duplicates,
-        limits=Limits(settings.reading.max_pixels, settings.reading.min_side),
-    )
-    return settings, store
+    return settings, feedback_of(locate_home(), settings)
 
 
 def _refuse_own(store: "FeedbackStore", ids: Sequence[str], names: Sequence[str]) -> None:

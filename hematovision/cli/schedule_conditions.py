@@ -17,19 +17,10 @@ def questions(config: Any) -> Questions:
 
 def accepted_feedback(config: Any, limit: float, since: datetime | None) -> Finding:
     """Whether enough corrections were accepted since a schedule's last good run began."""
-    from hematovision.data.ingestion import Limits
-    from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
+    from hematovision.registry.feedback_store import feedback_of
 
-    store = open_feedback(
-        locate_home(),
-        config.records.database,
-        config.feedback.pictures,
-        settings=config.feedback,
-        duplicates=config.duplicates,
-        limits=Limits(config.reading.max_pixels, config.reading.min_side),
-    )
-    count = len(store.items(state="accepted", since=since))
+    count = len(feedback_of(locate_home(), config).items(state="accepted", since=since))
     return Finding(count >= limit, f"{count} of {limit:g} corrections accepted {_since(since)}")
 
 

@@ -24,12 +24,11 @@ def serve(
 
 
 def _serve(settings: "RunConfig", output: Output) -> None:
-    from hematovision.data.ingestion import Limits
     from hematovision.errors import HematoVisionError
-    from hematovision.feedback.store import open_feedback
     from hematovision.home import locate_home
     from hematovision.ledger import open_ledger
     from hematovision.monitoring.history import open_history
+    from hematovision.registry.feedback_store import feedback_of
     from hematovision.serving.access import Doorkeeper, open_keys
     from hematovision.serving.application import create_app
     from hematovision.serving.champion import Resolver
@@ -40,14 +39,7 @@ def _serve(settings: "RunConfig", output: Output) -> None:
     log_to_stderr()
     home, serving, database = locate_home(), settings.serving, settings.records.database
     keys, metrics = open_keys(home, database), Metrics()
-    store = open_feedback(
-        home,
-        database,
-        settings.feedback.pictures,
-        settings=settings.feedback,
-        duplicates=settings.duplicates,
-        limits=Limits(settings.reading.max_pixels, settings.reading.min_side),
-    )
+    store = feedback_of(home, settings)
     uri = serving.model or f"models:/{settings.registry.model_name}@champion"
     resolve = Resolver(home, open_ledger(home, database))
     engine = Engine(home, uri, resolve=resolve, shadow=serving.shadow, runtime=serving.runtime, metrics=metrics)

@@ -13,17 +13,16 @@ from hematovision.config import RunConfig
 from hematovision.data.golden import find_golden
 from hematovision.data.groups import slide_of_site
 from hematovision.data.growth import write_grown
-from hematovision.data.ingestion import Limits
 from hematovision.data.manifest import save_manifest
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 from hematovision.feedback.records import Item
-from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.home import Home
 from hematovision.learning.kept_networks import Beginning, NetworkStore
 from hematovision.learning.networks import learnt_part
 from hematovision.ledger import open_ledger
 from hematovision.promotion.champion import champion
+from hematovision.registry.feedback_store import feedback_of
 from hematovision.registry.fold_networks import fold_networks
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import WEIGHTS, ModelSpecification, package_digest, verify_package
@@ -119,18 +118,6 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
         sites=dict(Counter(item.site or "not stated" for item in usable)),
         left_out=left_out,
         synthetic=specification.synthetic,
-    )
-
-
-def feedback_of(home: Home, config: RunConfig) -> FeedbackStore:
-    """The feedback store of a home, as the configuration says."""
-    return open_feedback(
-        home,
-        config.records.database,
-        config.feedback.pictures,
-        settings=config.feedback,
-        duplicates=config.duplicates,
-        limits=Limits(config.reading.max_pixels, config.reading.min_side),
     )
 
 

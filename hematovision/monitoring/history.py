@@ -196,6 +196,12 @@ class DriftHistory:
         with self.engine.connect() as connection:
             return _newest(connection)
 
+    def standing(self, model: str) -> list[KeptCheck]:
+        """The newest check of a model (NAME/VERSION) at each site: alarms that stand first, then by site."""
+        with self.engine.connect() as connection:
+            found = _newest(connection, CHECKS.c.model == model)
+        return sorted(found, key=lambda one: (one.state != "raised", one.site or ""))
+
     def state(self, model: str, site: str | None) -> KeptCheck | None:
         """The newest check of exactly this model and site, or None."""
         with self.engine.connect() as connection:
@@ -205,34 +211,6 @@ class DriftHistory:
 def open_history(home: Home, database: str | None) -> DriftHistory:
     """The history in a home's `drift.db`, or in the database that `records.database` names."""
     return DriftHistory(open_database(database_url(database, _file(home), named="records.database")))
-
-
-def drift_state(home: Home, database: str | None, model: str, site: str | None = None) -> dict[str, Any] | None:
-    """What monitoring last said of a model: `{state, since, signals, n, at, site, report}`, or None if nothing.
-
-    Args:
-        model: NAME/VERSION.
-        site: one site; without it, of all checks of the model: an alarm that stands, else the newest.
-    """
-    if database is None and not _file(home).exists():  # a look makes no database
-        return None
-    history = open_history(home, database)
-    try:
-        found = [check for check in history.latest() if check.model == model and site in (None, check.site)]
-    finally:
-        history.engine.dispose()
-    if not found:
-        return None
-    worst = next((check for check in found if check.state == "raised"), found[0])
-    return {
-        "state": worst.state,
-        "since": worst.since,
-        "signals": worst.alarms,
-        "n": worst.n,
-        "at": worst.time,
-        "site": worst.site,
-        "report": worst.report,
-    }
 
 
 def _file(home: Home) -> Path:

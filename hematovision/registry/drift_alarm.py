@@ -81,7 +81,7 @@ def _tag(home: Home, history: DriftHistory, model: str) -> str | None:
     from mlflow.exceptions import MlflowException
 
     name, _, version = model.rpartition("/")
-    value = _standing([check for check in history.latest() if check.model == model])
+    value = _standing(history.standing(model))
     try:
         client_of(home).set_model_version_tag(name, version, TAG, value)
         tell_tag_set(home, name, version, TAG, value)

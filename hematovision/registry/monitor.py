@@ -4,15 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hematovision.config import RunConfig
-from hematovision.data.ingestion import Limits
 from hematovision.data.pictures import Picture, pictures_in
 from hematovision.errors import GateRefused
-from hematovision.feedback.store import FeedbackStore, open_feedback
 from hematovision.home import Home
 from hematovision.monitoring.history import Reviewed
 from hematovision.progress import Progress
 from hematovision.registry.baselines import Baseline, find_baseline, keep_baseline, new_baseline, site_reference
 from hematovision.registry.drift_alarm import keep_check, record_baseline, with_state
+from hematovision.registry.feedback_store import feedback_of
 from hematovision.registry.mlflow_registry import fetch_model
 from hematovision.registry.package import package_digest
 from hematovision.registry.resolution import KnownVersion, resolve_version
@@ -150,7 +149,7 @@ def _served(
     after: str | None = None,
 ) -> tuple[ServedWindow, Reviewed | None]:
     """The predictions asked for, and how often people agreed with them; the `usual` latest where nothing is said."""
-    store = open_store(home, config)
+    store = feedback_of(home, config)
     served = served_window(
         store,
         version.reference,
@@ -163,15 +162,3 @@ def _served(
     )
     accepted = store.items(state="accepted")
     return served, reviewed_accuracy(served.found, accepted, confidence=config.evaluation.confidence)
-
-
-def open_store(home: Home, config: RunConfig) -> FeedbackStore:
-    """The feedback store that a configuration names."""
-    return open_feedback(
-        home,
-        config.records.database,
-        config.feedback.pictures,
-        settings=config.feedback,
-        duplicates=config.duplicates,
-        limits=Limits(config.reading.max_pixels, config.reading.min_side),
-    )

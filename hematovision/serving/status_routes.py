@@ -8,11 +8,10 @@ from fastapi import APIRouter, Query
 from hematovision.feedback.statistics import Period
 from hematovision.serving.access import ROLES
 from hematovision.serving.answers import identity
-from hematovision.serving.drift import drift_seen
 from hematovision.serving.openapi import problems
 from hematovision.serving.schemas import TroubleSeen
 from hematovision.serving.service import Predicting, Service, ServiceOf
-from hematovision.serving.status_schemas import KeyHolder, Sending, ServiceStatus
+from hematovision.serving.status_schemas import DriftSeen, KeyHolder, Sending, ServiceStatus
 
 status_routes = APIRouter(prefix="/v1")
 
@@ -50,7 +49,7 @@ def _status(service: Service, period: Period, last: int) -> ServiceStatus:
         serving_since=current.since,
         shadow=shadow.reference if shadow else None,
         trouble={part: TroubleSeen(**vars(found)) for part, found in service.engine.trouble.items()},
-        drift=drift_seen(service.drift, current.reference),
+        drift=[DriftSeen.of(check) for check in service.drift.standing(current.reference)],
         predictions=counts["predictions"],
         feedback=counts["items"],
         period=period,

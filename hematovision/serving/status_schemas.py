@@ -1,10 +1,11 @@
 """What the service says of itself over the wire, with examples."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from hematovision.feedback.statistics import Interval, Period
+from hematovision.monitoring.history import KeptCheck
 from hematovision.serving.access import Role
 from hematovision.serving.schemas import NOTICE, ModelIdentity, TroubleSeen
 
@@ -50,6 +51,13 @@ class DriftSeen(_Schema):
     at: str = Field(examples=["2026-11-22T10:30:00.000000+00:00"])
     signals: list[str] = Field(examples=[["embedding", "image statistics"]])
     n: int = Field(examples=[200])
+
+    @classmethod
+    def of(cls, check: KeptCheck) -> Self:
+        """What is told of a check."""
+        return cls(
+            state=check.state, site=check.site, since=check.since, at=check.time, signals=check.alarms, n=check.n
+        )
 
 
 class ServiceStatus(_Schema):

@@ -12,8 +12,8 @@ from hematovision.config import load_config
 from hematovision.data.manifest import HELD_OUT
 from hematovision.feedback.records import Correction
 from hematovision.home import locate_home
-from hematovision.improvement.gathering import feedback_of
 from hematovision.ledger import open_ledger
+from hematovision.registry.feedback_store import feedback_of
 from hematovision.registry.versions import client_of, find_version
 from tests.e2e.conftest import LENIENT_FLOORS, SMALL, Command
 

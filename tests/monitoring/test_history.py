@@ -13,7 +13,7 @@ from hematovision.home import Home
 from hematovision.ledger import open_ledger
 from hematovision.monitoring.alarm import alarm_facts, record_changes, run_command
 from hematovision.monitoring.drift import Signal
-from hematovision.monitoring.history import Check, DriftHistory, drift_state, open_history
+from hematovision.monitoring.history import Check, DriftHistory, open_history
 from hematovision.monitoring.timeline import render_timeline
 
 
@@ -97,25 +97,20 @@ def test_checks_made_at_the_same_time_raise_one_alarm(home: Home) -> None:
 def test_the_history_lies_in_another_database_too(home: Home, postgres: str) -> None:
     history = open_history(home, postgres)
     assert history.keep(check(True)).number == 1
-    assert drift_state(home, postgres, "hematovision/1", "north") is not None
+    assert open_history(home, postgres).state("hematovision/1", "north") is not None
     assert not (home.databases / "drift.db").exists()
 
 
-def test_the_state_for_a_page(home: Home) -> None:
-    assert drift_state(home, None, "hematovision/1") is None
-    assert not home.databases.exists(), "a look makes no database"
-    history = open_history(home, None)
-    raised = history.keep(check(True))
-    calm = history.keep(check(False, site="south", n=70))
-    state = drift_state(home, None, "hematovision/1")
-    assert state == {
-        "state": "raised", "since": raised.since, "signals": ["brightness"], "n": 50, "at": raised.time,
-        "site": "north", "report": raised.report,
-    }  # fmt: skip
-    south = drift_state(home, None, "hematovision/1", "south")
-    assert south is not None and (south["state"], south["at"], south["n"]) == ("cleared", calm.time, 70)
-    assert drift_state(home, None, "hematovision/2") is None
-    assert drift_state(home, None, "hematovision/1", "east") is None
+def test_of_a_model_the_newest_check_of_each_site_stands(history: DriftHistory) -> None:
+    assert history.standing("hematovision/1") == []
+    history.keep(check(True, site="north"))
+    raised = history.keep(check(True, site="south"))
+    cleared = history.keep(check(False, site="north"))
+    latest = history.keep(check(True, site="south"))
+    nowhere = history.keep(check(False, site=None))
+    history.keep(check(True, model="hematovision/2"))
+    assert history.standing("hematovision/1") == [latest, nowhere, cleared], "alarms first, then by site"
+    assert latest.since == raised.time
 
 
 def test_checks_are_found_by_the_beginning_of_their_id(history: DriftHistory) -> None:

@@ -16,10 +16,11 @@ from hematovision.errors import GateRefused, HematoVisionError
 from hematovision.feedback.records import Prediction
 from hematovision.home import Home
 from hematovision.ledger import open_ledger
-from hematovision.monitoring.history import drift_state, open_history
+from hematovision.monitoring.history import open_history
 from hematovision.monitoring.reference import Reference, build_reference
 from hematovision.registry.baselines import drop_baseline, find_baseline
-from hematovision.registry.monitor import monitor, open_store, take_baseline
+from hematovision.registry.feedback_store import feedback_of
+from hematovision.registry.monitor import monitor, take_baseline
 from hematovision.registry.predictor import Predictor
 from hematovision.registry.reference import IMAGE_STATISTICS, doubt_table
 from hematovision.registry.served_window import WindowRequest
@@ -108,7 +109,7 @@ def serve(home: Home, seeds: range, *, blue: int = 0, site: str = "north") -> No
             pictures, answers.probabilities, answers.sets, answers.strangeness, strict=True
         )
     ]
-    open_store(home, settings()).keep_predictions(list(zip(kept, pictures, strict=True)))
+    feedback_of(home, settings()).keep_predictions(list(zip(kept, pictures, strict=True)))
 
 
 def test_an_alarm_is_raised_by_a_new_stain_and_cleared_when_it_is_gone(home: Home, tmp_path: Path) -> None:
@@ -124,8 +125,8 @@ def test_an_alarm_is_raised_by_a_new_stain_and_cleared_when_it_is_gone(home: Hom
     raised = monitor(home, config, MODEL, None, last)
     assert raised.verdict.drift and (raised.state, raised.changed) == ("raised", True)
     assert not monitor(home, config, "models:/hematovision@champion", None, last).changed
-    state = drift_state(home, None, "hematovision/1", "north")
-    assert state is not None and state["state"] == "raised" and state["n"] == 40
+    state = open_history(home, None).state("hematovision/1", "north")
+    assert state is not None and state.state == "raised" and state.n == 40
     assert client_of(home).get_model_version("hematovision", "1").tags["drift"] == "alarm: north"
     serve(home, range(4000, 4040))
     cleared = monitor(home, config, MODEL, None, last)
@@ -153,7 +154,7 @@ def test_every_kind_of_signal_is_judged(home: Home) -> None:
 
 def test_what_was_answered_is_judged_not_what_would_be_answered_now(home: Home) -> None:
     serve(home, range(1000, 1040))
-    store = open_store(home, settings())
+    store = feedback_of(home, settings())
     rows = store.predictions(model="hematovision/1").to_dict("records")
     doubtful = [
         Prediction.model_validate(
@@ -185,7 +186,7 @@ def test_a_folder_is_judged_and_kept_too(home: Home, tmp_path: Path) -> None:
         (folder / f"{seed}.png").write_bytes(picture(5000 + seed, blue=60))
     found = monitor(home, settings(), MODEL, str(folder), WindowRequest(site="west"))
     assert found.verdict.drift and found.changed and found.window.kind == "folder"
-    assert drift_state(home, None, "hematovision/1", "west") is not None
+    assert open_history(home, None).state("hematovision/1", "west") is not None
     moved = monitor(home, settings(on_alarm=["/nowhere/notify"]), MODEL, str(folder), WindowRequest())
     assert moved.changed and any("/nowhere/notify" in words for words in moved.untold), "told, and the verdict stands"
 

@@ -7,7 +7,7 @@ import pytest
 from hematovision.data.decoding import encode_png
 from hematovision.home import Home
 from hematovision.monitoring.history import DriftHistory, open_history
-from hematovision.serving.drift import drift_seen
+from hematovision.serving.status_schemas import DriftSeen
 from tests.monitoring.test_history import check
 from tests.serving.running import LIMITS, Running
 from tests.serving.small_models import CLASSES, cell
@@ -61,21 +61,13 @@ def test_the_status_keeps_to_its_limits(service: Running) -> None:
             assert client.get("/v1/status", params=query).status_code == 422
 
 
-def test_the_newest_check_of_each_site_counts(history: DriftHistory) -> None:
-    assert drift_seen(history, MODEL) == []
-    history.keep(check(True, site="north"))
+def test_a_check_is_told_with_the_time_its_alarm_began(history: DriftHistory) -> None:
     raised = history.keep(check(True, site="south"))
-    history.keep(check(False, site="north"))
     latest = history.keep(check(True, site="south"))
-    history.keep(check(True, model="hematovision/2"))
-    seen = drift_seen(history, MODEL)
-    assert [(one.site, one.state, one.signals) for one in seen] == [
-        ("south", "raised", ["brightness"]),
-        ("north", "cleared", []),
-    ]
-    assert (seen[0].since, seen[0].at, seen[0].n) == (raised.time, latest.time, 50)
+    seen = DriftSeen.of(latest)
+    assert (seen.site, seen.state, seen.signals) == ("south", "raised", ["brightness"])
+    assert (seen.since, seen.at, seen.n) == (raised.time, latest.time, 50)
 
 
 def test_a_check_without_a_site_is_told_too(history: DriftHistory) -> None:
-    history.keep(check(True, site=None))
-    assert [(one.site, one.state) for one in drift_seen(history, MODEL)] == [(None, "raised")]
+    assert DriftSeen.of(history.keep(check(False, site=None))).site is None
