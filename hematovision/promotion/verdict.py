@@ -1,5 +1,6 @@
 """The verdict on a version: every gate with its figures, kept with the version and in the ledger."""
 
+import logging
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from hematovision.home import Home
 from hematovision.ledger import open_ledger
 from hematovision.promotion.gates import Gate
 from hematovision.promotion.rivals import ChangedCell
+from hematovision.registry.catalogue import list_versions
 from hematovision.registry.model_card import renew_cards
 from hematovision.registry.unfinished import Work, unfinished
 from hematovision.registry.versions import (
@@ -25,6 +27,8 @@ from hematovision.registry.webhooks import tell_alias_set
 
 RECORD, PAGE = "promotion/verdict.json", "promotion/verdict.html"
 TAG = "verdict"
+
+logger = logging.getLogger(__name__)
 
 
 class Verdict(BaseModel):
@@ -124,16 +128,33 @@ def show_verdict(home: Home, version: RegisteredVersion, *, database: str | None
     if page is not None:
         client.log_text(version.run_id, page, PAGE)
     _tag(client, version, verdict)
-    _challenge(home, version)
+    former = _challenge(home, version)
     renew_cards(home, database, [version.label])
+    _renew_former(home, database, former)
     return verdict
 
 
-def _challenge(home: Home, version: RegisteredVersion) -> None:
+def _challenge(home: Home, version: RegisteredVersion) -> list[str]:
+    """Make a version the challenger if none that is newer is; gives those whose cards may still say that they are."""
     present = aliased(home, version.name, CHALLENGER)
-    if present is None or int(present) < int(version.version):
+    if present is not None and int(present) > int(version.version):
+        return []
+    if present != version.version:
         client_of(home).set_registered_model_alias(version.name, CHALLENGER, version.version)
         tell_alias_set(home, version.name, CHALLENGER, version.version)
+    # After a kill behind the move the alias no longer tells who had it: the newest of the older ones with a verdict.
+    judged = (one.version for one in list_versions(home, version.name) if TAG in one.tags)
+    older = next((one for one in judged if int(one) < int(version.version)), None)
+    return sorted({f"{version.name}/{one}" for one in (present, older) if one not in (None, version.version)})
+
+
+def _renew_former(home: Home, database: str | None, former: list[str]) -> None:
+    """What is wrong with an older version's card does not stop the verdict on this one: it is told."""
+    for model in former:
+        try:
+            renew_cards(home, database, [model])
+        except HematoVisionError as error:
+            logger.warning("The card of %s may still call it the challenger: %s", model, error)
 
 
 def _content(verdict: Verdict, version: RegisteredVersion) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import pytest
 
 from hematovision.errors import HematoVisionError
+from hematovision.promotion import verdict
+from hematovision.promotion.recovery import recover
 from hematovision.registry.card_facts import CardFacts
 from hematovision.registry.model_card import FACTS, FACTS_DIGEST, MARKDOWN, PAGE, facts_document
 from hematovision.registry.versions import client_of, find_version
@@ -13,13 +15,18 @@ from tests.registry.test_model_card import drawn, facts  # noqa: F401 - fixtures
 @pytest.fixture
 def carded(laboratory: Laboratory, facts: CardFacts) -> Laboratory:  # noqa: F811
     """Three versions with the facts of a card; the second failed a gate."""
-    document, digest = facts_document(facts)
     for failed in ((), ("floor.accuracy",), ()):
-        version = laboratory.register(failed=failed, judged=False)
-        client_of(laboratory.home).log_text(version.run_id, document, FACTS)
-        client_of(laboratory.home).set_model_version_tag(NAME, version.version, FACTS_DIGEST, digest)
-        laboratory.judge(version.version, failed=failed)
+        with_card(laboratory, facts, failed=failed)
     return laboratory
+
+
+def with_card(laboratory: Laboratory, facts: CardFacts, failed: tuple[str, ...] = ()) -> None:  # noqa: F811
+    """One more version with the facts of a card, judged."""
+    document, digest = facts_document(facts)
+    version = laboratory.register(failed=failed, judged=False)
+    client_of(laboratory.home).log_text(version.run_id, document, FACTS)
+    client_of(laboratory.home).set_model_version_tag(NAME, version.version, FACTS_DIGEST, digest)
+    laboratory.judge(version.version, failed=failed)
 
 
 def shown(laboratory: Laboratory, version: str) -> tuple[str, str, str]:
@@ -66,6 +73,48 @@ def test_a_promotion_and_a_rollback_are_on_both_cards(carded: Laboratory) -> Non
     carded.roll_back("Dora", "1")
     assert "taken back" in shown(carded, "3")[0] and "@champion" not in shown(carded, "3")[2]
     everywhere(carded, "1", "rollback", "Dora")
+
+
+def test_of_two_versions_only_one_card_says_challenger(laboratory: Laboratory, facts: CardFacts) -> None:  # noqa: F811
+    with_card(laboratory, facts)
+    assert "Aliases: challenger" in shown(laboratory, "1")[1]
+    with_card(laboratory, facts)
+    for place in shown(laboratory, "1"):
+        assert "challenger" not in place
+    assert "Aliases: challenger" in shown(laboratory, "2")[1]
+
+
+def test_a_kill_before_the_former_challengers_card_is_made_good(
+    laboratory: Laboratory,
+    facts: CardFacts,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Cut(Exception):
+        pass
+
+    def cut(*_: object) -> None:
+        raise Cut
+
+    with_card(laboratory, facts)
+    with monkeypatch.context() as patch:
+        patch.setattr(verdict, "tell_alias_set", cut)
+        with pytest.raises(Cut):
+            with_card(laboratory, facts)
+    assert "Aliases: challenger" in shown(laboratory, "1")[1], "left behind by the kill"
+    assert "verdict on paper/2 was interrupted" in " ".join(recover(laboratory.home, database=None))
+    assert "challenger" not in shown(laboratory, "1")[1] and "Aliases: challenger" in shown(laboratory, "2")[1]
+
+
+def test_altered_facts_of_the_former_challenger_do_not_stop_the_verdict(
+    laboratory: Laboratory,
+    facts: CardFacts,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with_card(laboratory, facts)
+    client_of(laboratory.home).set_model_version_tag(NAME, "1", FACTS_DIGEST, "0" * 64)
+    with_card(laboratory, facts)
+    assert "Aliases: challenger" in shown(laboratory, "2")[1]
+    assert "paper/1 may still call it the challenger" in caplog.text
 
 
 def test_altered_facts_do_not_undo_a_decision(carded: Laboratory) -> None:
