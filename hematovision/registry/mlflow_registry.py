@@ -19,7 +19,7 @@ from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import PROJECT, Home
 from hematovision.learning.curves import Epoch
 from hematovision.registry.unfinished import Work, unfinished
-from hematovision.registry.versions import use_store
+from hematovision.registry.versions import client_of, use_store
 from hematovision.registry.webhooks import tell_version_created
 
 KEY = "registration"
@@ -155,10 +155,22 @@ def _register(
             input_example=pd.DataFrame({"image": [example]}),
             pip_requirements=[f"{library}=={version(library)}" for library in SERVING_LIBRARIES],
         )
-        created = mlflow.register_model(info.model_uri, name, tags=dict(evidence.tags))
+        created = _new_version(client_of(home), name, info, dict(evidence.tags))
     number, identity = str(created.version), str(run.info.run_id)
     tell_version_created(home, name, number, info.model_uri, identity, dict(evidence.tags))
     return Registration(name=name, version=number, uri=f"models:/{name}/{number}", run_id=identity)
+
+
+def _new_version(client: Any, name: str, info: Any, tags: dict[str, Any]) -> Any:
+    """As `mlflow.register_model` does it, which would print two lines on standard error."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    return client.create_model_version(name, info.model_uri, tags=tags, model_id=info.model_id)
 
 
 def fetch_model(home: Home, uri: str) -> Path:

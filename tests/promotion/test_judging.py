@@ -151,8 +151,12 @@ def test_a_verdict_changed_behind_the_ledger_is_found(laboratory: Laboratory, ha
     assert read_verdict(laboratory.home, "lab", "1")
 
 
-def test_a_version_without_a_verdict_has_none_and_an_unknown_one_is_wrong_usage(laboratory: Laboratory) -> None:
-    registered(laboratory.home, "other", laboratory.package, laboratory.table, validation=None)
+def test_a_version_without_a_verdict_has_none_and_an_unknown_one_is_wrong_usage(
+    laboratory: Laboratory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = registered(laboratory.home, "other", laboratory.package, laboratory.table, validation=None)
+    assert find_version(laboratory.home, made.uri).run_id == made.run_id
+    assert "other" not in capfd.readouterr().err, "MLflow tells nobody of a new model and its version"
     assert read_verdict(laboratory.home, "other", "1") is None
     verdict = judge(laboratory.home, "other", "1", load_policy(), laboratory.config.evaluation, seed=1)
     assert verdict.failed == ["data_validated"]
