@@ -19,6 +19,30 @@ AsJson = Annotated[
 ]
 
 
+Cron = Annotated[
+    str | None, typer.Option("--cron", metavar="LINE", help="Minute, hour, day, month, weekday: '0 2 * * *'.")
+]
+Every = Annotated[str | None, typer.Option("--every", metavar="TIME", help="Such as 90s, 30m, 6h, 2d.")]
+Timezone = Annotated[
+    str | None, typer.Option("--timezone", metavar="ZONE", help="Of --cron: an IANA name, Europe/Berlin.")
+]
+IfAccepted = Annotated[
+    int | None,
+    typer.Option("--if-accepted", metavar="N", min=1, help="Only if N corrections were accepted since its last run."),
+]
+IfDriftAlarm = Annotated[
+    bool, typer.Option("--if-drift-alarm", help="Only if an alarm was raised since its last run, and stands.")
+]
+IfChampionOlder = Annotated[
+    float | None,
+    typer.Option("--if-champion-older-than", metavar="DAYS", min=0, help="Only if the champion is older."),
+]
+Engine = Annotated[
+    Literal["embedded", "zenml"],
+    typer.Option(help="The daemon of this store, or the orchestrator of the active ZenML stack."),
+]
+
+
 @schedule_app.command()
 def add(
     name: Name,
@@ -26,32 +50,15 @@ def add(
         list[str],
         typer.Argument(metavar="-- COMMAND…", help="A command of hematovision with its options, after two dashes."),
     ],
-    cron: Annotated[
-        str | None, typer.Option("--cron", metavar="LINE", help="Minute, hour, day, month, weekday: '0 2 * * *'.")
-    ] = None,
-    every: Annotated[str | None, typer.Option("--every", metavar="TIME", help="Such as 90s, 30m, 6h, 2d.")] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="ZONE", help="Of --cron: an IANA name, Europe/Berlin.")
-    ] = None,
-    accepted: Annotated[
-        int | None,
-        typer.Option(
-            "--if-accepted", metavar="N", min=1, help="Only if N corrections were accepted since its last run."
-        ),
-    ] = None,
-    drift_alarm: Annotated[
-        bool, typer.Option("--if-drift-alarm", help="Only if an alarm was raised since its last run, and stands.")
-    ] = False,
-    champion_days: Annotated[
-        float | None,
-        typer.Option("--if-champion-older-than", metavar="DAYS", min=0, help="Only if the champion is older."),
-    ] = None,
+    cron: Cron = None,
+    every: Every = None,
+    timezone: Timezone = None,
+    accepted: IfAccepted = None,
+    drift_alarm: IfDriftAlarm = False,
+    champion_days: IfChampionOlder = None,
     any_condition: Annotated[bool, typer.Option("--any", help="One of the conditions is enough.")] = False,
     retries: Annotated[int | None, typer.Option(min=0, help="Further attempts after a failure.")] = None,
-    engine: Annotated[
-        Literal["embedded", "zenml"],
-        typer.Option(help="The daemon of this store, or the orchestrator of the active ZenML stack."),
-    ] = "embedded",
+    engine: Engine = "embedded",
     config: Config = None,
     json: AsJson = False,
 ) -> None:

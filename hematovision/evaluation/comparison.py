@@ -130,13 +130,7 @@ def compare(
     means = _Means.of([correct, covered, sizes], correct, truth, present)
     tallies = [_tally(truth, side.predicted, present) for side in sides]
     gaps = [calibration_gaps(side.probabilities, truth, bins=ece_bins) for side in sides]
-    low, high = _limits(means, tallies, gaps, sampling)
-    found = [
-        *_between(means.values(), low, high),
-        *_between([_macro_f1(*tallies), _ece(*gaps)], low[means.count :], high[means.count :]),
-    ]
-    stretched = {part: 1 + (len(classes) - 1) * getattr(found[2], part) for part in ("challenger", "champion")}
-    widened = {part: (len(classes) - 1) * getattr(found[2].difference, part) for part in ("value", "low", "high")}
+    found = _differences(means, tallies, gaps, sampling)
     return Comparison(
         n=n,
         groups=None if groups is None else len(set(groups)),
@@ -145,7 +139,7 @@ def compare(
         cells={classes[number]: int((truth == number).sum()) for number in present},
         accuracy=found[0],
         set_coverage=found[1],
-        set_size=Difference(**stretched, difference=Interval(**widened)),
+        set_size=_in_classes(found[2], len(classes)),
         recalls={classes[number]: found[3 + place] for place, number in enumerate(present)},
         macro_f1=found[-2],
         ece=found[-1],
@@ -298,6 +292,24 @@ def _limits(
         np.quantile(np.concatenate(lower), sampling.tail, axis=0),
         np.quantile(np.concatenate(upper), 1 - sampling.tail, axis=0),
     )
+
+
+def _differences(
+    means: _Means, tallies: Sequence[Tally], gaps: Sequence[FloatArray], sampling: Sampling
+) -> list[Difference]:
+    """Those of the K means, then of macro-F1 and of the calibration error."""
+    low, high = _limits(means, tallies, gaps, sampling)
+    return [
+        *_between(means.values(), low, high),
+        *_between([_macro_f1(*tallies), _ece(*gaps)], low[means.count :], high[means.count :]),
+    ]
+
+
+def _in_classes(share: Difference, classes: int) -> Difference:
+    """Sizes of prediction sets in classes, from shares of the classes beyond the first."""
+    sizes = {part: 1 + (classes - 1) * getattr(share, part) for part in ("challenger", "champion")}
+    widened = {part: (classes - 1) * getattr(share.difference, part) for part in ("value", "low", "high")}
+    return Difference(**sizes, difference=Interval(**widened))
 
 
 def _between(values: Sequence[tuple[float, float]], low: FloatArray, high: FloatArray) -> list[Difference]:

@@ -1,6 +1,8 @@
 """Where a model fails: accuracy of parts of the cells, and which parts are worse than the rest beyond chance."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -113,29 +115,9 @@ def slice_errors(
         raise HematoVisionError(f"{len(correct)} answers do not fit {len(rows)} rows")
     right = np.asarray(correct, dtype=np.float64)
     share = effective_size(right, groups, confidence=confidence) / len(right)
-    found: list[tuple[str, str, BoolArray, float]] = []
-    too_small: dict[str, int] = {}
-    for kind, value, member in _members(rows):
-        if member.all():
-            continue
-        if member.sum() < settings.minimum_cells:
-            too_small[kind] = too_small.get(kind, 0) + 1
-        else:
-            found.append((kind, value, member, 1.0 if kind == GROUP else share))
-    chances = _chances(right, [member for _, _, member, _ in found], np.array([own for *_, own in found]))
-    scored = [
-        Slice(
-            kind=kind,
-            value=value,
-            n=int(member.sum()),
-            right=int(right[member].sum()),
-            accuracy=proportion(right[member].sum(), member.sum(), share=own, confidence=confidence),
-            p_value=float(chance),
-            adjusted=adjusted,
-            worse=adjusted < settings.error_rate,
-        )
-        for (kind, value, member, own), chance, adjusted in zip(found, chances, _holm(chances), strict=True)
-    ]
+    parts = [part for part in _members(rows) if not part.member.all()]
+    large = [part for part in parts if part.n >= settings.minimum_cells]
+    scored = _scored(right, large, share, settings, confidence)
     return Slices(
         cells=cells,
         n=len(rows),
@@ -145,24 +127,58 @@ def slice_errors(
         minimum_cells=settings.minimum_cells,
         tests=len(scored),
         slices=sorted(scored, key=_order),
-        too_small=too_small,
+        too_small=dict(Counter(part.kind for part in parts if part.n < settings.minimum_cells)),
         unstated=_unstated(rows),
     )
+
+
+@dataclass(frozen=True)
+class _Members:
+    """Which (N,) cells share a value of a kind."""
+
+    kind: str
+    value: str
+    member: BoolArray
+
+    @property
+    def n(self) -> int:
+        return int(self.member.sum())
+
+
+def _scored(
+    right: NDArray[np.float64], parts: Sequence[_Members], share: float, settings: SliceSettings, confidence: float
+) -> list[Slice]:
+    """The slices, tested against all other cells; `share` is how much a cell counts where cells share groups."""
+    shares = [1.0 if part.kind == GROUP else share for part in parts]
+    chances = _chances(right, [part.member for part in parts], np.array(shares))
+    return [
+        Slice(
+            kind=part.kind,
+            value=part.value,
+            n=part.n,
+            right=int(right[part.member].sum()),
+            accuracy=proportion(right[part.member].sum(), part.n, share=own, confidence=confidence),
+            p_value=float(chance),
+            adjusted=adjusted,
+            worse=adjusted < settings.error_rate,
+        )
+        for part, own, chance, adjusted in zip(parts, shares, chances, _holm(chances), strict=True)
+    ]
 
 
 def _order(part: Slice) -> tuple[bool, float, float, str, str]:
     return not part.worse, part.accuracy.value, part.p_value, part.kind, part.value
 
 
-def _members(rows: pd.DataFrame) -> Iterator[tuple[str, str, BoolArray]]:
-    """Kind, value and membership (N,) of every slice."""
+def _members(rows: pd.DataFrame) -> Iterator[_Members]:
+    """Every slice there is."""
     words: dict[str, pd.Series] = {}
     if "source_group" in rows:
         words[GROUP] = rows["source_group"]
     words |= {column.removeprefix(ATTRIBUTE): rows[column] for column in attribute_columns(rows)}
     for kind, values in words.items():
         for value in sorted(set(values) - {""}):
-            yield kind, str(value), values.to_numpy(dtype=object) == value
+            yield _Members(kind, str(value), values.to_numpy(dtype=object) == value)
     for kind in QUALITY:
         if (measured := _measure(rows, kind)) is not None:
             yield from _quarters(kind, measured)
@@ -175,7 +191,7 @@ def _measure(rows: pd.DataFrame, kind: str) -> NDArray[np.float64] | None:
     return rows[kind].to_numpy(dtype=np.float64) if kind in rows else None
 
 
-def _quarters(kind: str, measured: NDArray[np.float64]) -> Iterator[tuple[str, str, BoolArray]]:
+def _quarters(kind: str, measured: NDArray[np.float64]) -> Iterator[_Members]:
     """Quarters by value; ties stay together, so that there may be fewer, and none where all values are one."""
     edges = np.unique(np.quantile(measured, [0.25, 0.5, 0.75]))
     quarter = np.searchsorted(edges, measured, side="left")
@@ -186,7 +202,7 @@ def _quarters(kind: str, measured: NDArray[np.float64]) -> Iterator[tuple[str, s
         member = quarter == place
         if member.any():
             inside = measured[member]
-            yield kind, f"{name}, {inside.min():.4g} to {inside.max():.4g}", member
+            yield _Members(kind, f"{name}, {inside.min():.4g} to {inside.max():.4g}", member)
 
 
 def _chances(

@@ -20,7 +20,7 @@ from hematovision.feedback.records import Item
 from hematovision.home import Home
 from hematovision.learning.kept_networks import Beginning, NetworkStore
 from hematovision.learning.networks import learnt_part
-from hematovision.ledger import open_ledger
+from hematovision.ledger import Ledger, open_ledger
 from hematovision.promotion.champion import champion
 from hematovision.registry.feedback_store import feedback_of
 from hematovision.registry.fold_networks import fold_networks
@@ -90,14 +90,8 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
             reason=f"{len(usable)} accepted cells are new to {base.label}, {asked} are asked for", accepted=len(usable)
         )
     retrain = _identity(package_digest(package), usable)
-    made = [
-        record for record in open_ledger(home, database).records(kind="retrain") if record.content["retrain"] == retrain
-    ]
-    if made:
-        return PutOff(
-            reason=f"{made[0].subject.removeprefix('model:')} was made of exactly these cells; it waits for a decision",
-            accepted=len(usable),
-        )
+    if (made := _made_of(open_ledger(home, database), retrain)) is not None:
+        return PutOff(reason=f"{made} was made of exactly these cells; it waits for a decision", accepted=len(usable))
     folder, images = home.runs / f"retrain-{retrain}", ImageStore(home.images)
     for item in usable:
         images.put(store.picture(item.image))
@@ -119,6 +113,13 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
         left_out=left_out,
         synthetic=specification.synthetic,
     )
+
+
+def _made_of(ledger: Ledger, retrain: str) -> str | None:
+    """The version (NAME/VERSION) that a retrain made before, or None."""
+    made = (record for record in ledger.records(kind="retrain") if record.content["retrain"] == retrain)
+    first = next(made, None)
+    return first.subject.removeprefix("model:") if first else None
 
 
 def improved_config(config: RunConfig, material: Material) -> RunConfig:

@@ -66,27 +66,12 @@ def evaluate_elsewhere(
     """
     package = fetch_model(home, model) / "artifacts" / "package"
     predictor = Predictor.load(package)
-    source = open_source(path, voc_margin=reading.voc_margin, max_pixels=reading.max_pixels)
-    limits = Limits(reading.max_pixels, reading.min_side)
     store = ImageStore(home.images)
-    read = read_source(source, store, limits=limits, workers=reading.workers, describe=lambda _: None)
-    if read.manifest.empty:
-        raise GateRefused(f"Not one usable image in {path}: {len(read.quarantine)} could not be read.")
+    read = _read(path, store, reading)
     scored = score_rows(predictor, read.manifest, store, progress=progress)
-    groups = list(scored.rows["source_group"])
-    evaluation = evaluate_answers(
-        predictor, scored.truth, scored.answers, groups if all(groups) else None, settings, seed=seed
-    )
-    slices = slice_errors(
-        scored.rows,
-        scored.answers.probabilities.argmax(axis=1) == scored.truth,
-        settings.slices,
-        cells="new data",
-        groups=groups if all(groups) else None,
-        confidence=settings.confidence,
-    )
-    page = home.runs / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}" / "report.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
+    groups = _stated_groups(scored)
+    evaluation = evaluate_answers(predictor, scored.truth, scored.answers, groups, settings, seed=seed)
+    slices = _slices(scored, groups, settings)
     content = _content(
         model,
         path,
@@ -100,7 +85,6 @@ def evaluate_elsewhere(
         Loader(store, reading.max_pixels),
         seed=seed,
     )
-    page.write_text(render_report(content), encoding="utf-8")
     return ExternalEvaluation(
         evaluation=evaluation,
         without_counterpart=scored.without_counterpart,
@@ -108,8 +92,38 @@ def evaluate_elsewhere(
         slices=slices,
         model=model,
         data=str(path),
-        report=str(page),
+        report=str(_write(home, content)),
     )
+
+
+def _read(path: Path, store: ImageStore, reading: ReadingSettings) -> Reading[None]:
+    source = open_source(path, voc_margin=reading.voc_margin, max_pixels=reading.max_pixels)
+    limits = Limits(reading.max_pixels, reading.min_side)
+    read = read_source(source, store, limits=limits, workers=reading.workers, describe=lambda _: None)
+    if read.manifest.empty:
+        raise GateRefused(f"Not one usable image in {path}: {len(read.quarantine)} could not be read.")
+    return read
+
+
+def _stated_groups(scored: Scored) -> list[str] | None:
+    """The groups that the source names; None where it leaves any cell without one."""
+    groups = list(scored.rows["source_group"])
+    return groups if all(groups) else None
+
+
+def _slices(scored: Scored, groups: list[str] | None, settings: EvaluationSettings) -> Slices:
+    right = scored.answers.probabilities.argmax(axis=1) == scored.truth
+    return slice_errors(
+        scored.rows, right, settings.slices, cells="new data", groups=groups, confidence=settings.confidence
+    )
+
+
+def _write(home: Home, content: ReportContent) -> Path:
+    """The report's page, in a folder of its own."""
+    page = home.runs / f"evaluate-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:6]}" / "report.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(render_report(content), encoding="utf-8")
+    return page
 
 
 def _content(

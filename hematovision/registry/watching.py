@@ -79,10 +79,7 @@ def watch(
         whole = Reference.load(model / "artifacts" / "reference")
         reference = whole.of_site(site, settings.minimum_reference)
     answers = predictor.answer([picture.load for picture in pictures], progress=progress)
-    errors = {pictures[position].path: reason for position, reason in answers.errors.items()}
-    if not len(answers.positions):
-        first = next(iter(errors.items()))
-        raise GateRefused(f"Not one of {len(pictures)} images could be read, the first: {first[0]}: {first[1]}.")
+    errors = _errors(answers, pictures)
     probabilities, doubts = _answered(answers, served, predictor.specification.classes)
     slides = served.slides if served else None
     given = (answers.embedding, answers.statistics[IMAGE_STATISTICS], probabilities)
@@ -105,6 +102,19 @@ def watch(
         served.facts if served else WindowFacts(kind="folder", found=len(pictures)),
         errors,
     )
+
+
+def _errors(answers: Answers, pictures: Sequence[Picture]) -> dict[str, str]:
+    """Pictures that could not be read, with the reason.
+
+    Raises:
+        GateRefused: that is all of them.
+    """
+    errors = {pictures[position].path: reason for position, reason in answers.errors.items()}
+    if not len(answers.positions):
+        path, reason = next(iter(errors.items()))
+        raise GateRefused(f"Not one of {len(pictures)} images could be read, the first: {path}: {reason}.")
+    return errors
 
 
 def _answered(answers: Answers, served: ServedWindow | None, classes: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:
