@@ -99,8 +99,8 @@ def filled(home, versions: int, predictions: int, count: int) -> tuple[list[str]
 
 def ask(home, config, subject: str) -> tuple[float, float, int]:
     """Wall and processor seconds of one answer with stores freshly opened, and how many things it holds."""
+    from hematovision.cli.lineage_stores import lineage_readers
     from hematovision.lineage.tracing import trace
-    from pipelines.history import lineage_readers
 
     wall, processor = time.perf_counter(), time.process_time()
     graph = trace(subject, lineage_readers(home, config), model_name=MODEL, shown=config.lineage.shown)
@@ -109,9 +109,9 @@ def ask(home, config, subject: str) -> tuple[float, float, int]:
 
 def links(home, config, subject: str) -> tuple[int, int]:
     """Things an answer names, and how many of them can be asked for by that name."""
+    from hematovision.cli.lineage_stores import lineage_readers
     from hematovision.errors import UsageError
     from hematovision.lineage.tracing import resolve, trace
-    from pipelines.history import lineage_readers
 
     readers = lineage_readers(home, config)
     named = list(trace(subject, readers, model_name=MODEL, shown=config.lineage.shown).nodes)

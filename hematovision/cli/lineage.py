@@ -10,11 +10,11 @@ from hematovision.cli.output import command
 def show(subject: str, config: Path | None, *, html: Path | None, shown: int | None, as_json: bool) -> None:
     """The answer as a tree, a page or one document."""
     with command(as_json) as output:
+        from hematovision.cli.lineage_stores import lineage_readers
         from hematovision.config import load_config
         from hematovision.home import locate_home
         from hematovision.lineage.page import write_page
         from hematovision.lineage.tree import show_tree
-        from pipelines.history import lineage_readers
 
         settings = load_config(config)
         readers = lineage_readers(locate_home(), settings)

@@ -1,4 +1,4 @@
-"""What ZenML knows of runs that were, as plain records."""
+"""Every store that a lineage is read from; of ZenML, what it knows of runs that were, as plain records."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
