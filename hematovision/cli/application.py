@@ -9,6 +9,7 @@ from hematovision.cli.audit_commands import audit_app, reviewers_app
 from hematovision.cli.data_application import data_app
 from hematovision.cli.drift_application import add_monitoring
 from hematovision.cli.feedback_commands import feedback_app
+from hematovision.cli.options import AsJson, Config
 from hematovision.cli.panels import PanelledGroup
 from hematovision.cli.promotion_commands import add_promotion
 from hematovision.cli.rehearsal_command import add_loop
@@ -39,13 +40,6 @@ Data = Annotated[
         help="A folder of classes (flat, or with train/test folders), a MedMNIST .npz, Pascal VOC photographs, or a "
         "CSV manifest; recognised by itself. Without it, the embedded synthetic set.",
     ),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
 ]
 OnLeakage = Annotated[
     Literal["refuse", "regroup"] | None,

@@ -5,16 +5,11 @@ from typing import Annotated
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 reviewers_app = typer.Typer(name="reviewers", help="Who may decide, by their signing keys.", no_args_is_help=True)
 audit_app = typer.Typer(name="audit", help="Prove that no record was altered.", no_args_is_help=True)
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-]
 OwnKey = Annotated[
     Path | None,
     typer.Option("--key", metavar="FILE", help="Your private key; without it $HEMATOVISION_KEY or its standard place."),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 data_app = typer.Typer(
     name="data",
     help="Look at, generate, pin and verify data sets; keep and restore the versions models learnt from.",
@@ -13,13 +15,6 @@ data_app = typer.Typer(
 Versions = Annotated[
     list[str] | None,
     typer.Argument(metavar="[VERSION…]", help="Data versions, or models (NAME/VERSION); without one, all."),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
 ]
 
 

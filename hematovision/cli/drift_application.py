@@ -5,17 +5,12 @@ from typing import Annotated
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 drift_app = typer.Typer(
     name="drift", help="What monitoring found over time: checks, alarms, a plot.", no_args_is_help=True
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-]
 Model = Annotated[
     str | None, typer.Option("--model", metavar="NAME[/VERSION]", help="Of this model, or this version, alone.")
 ]

@@ -5,17 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 feedback_app = typer.Typer(
     name="feedback", help="What people say of the model's answers, and who decides about it.", no_args_is_help=True
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-]
 StateName = Literal["pending", "accepted", "rejected", "disputed", "quarantined"]
 Limit = Annotated[int, typer.Option("--limit", help="How many at most.", min=1)]
 Site = Annotated[str | None, typer.Option("--site", help="Hospital or scanner the cells are from.")]

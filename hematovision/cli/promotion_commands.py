@@ -5,16 +5,13 @@ from typing import Annotated
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 review_app = typer.Typer(name="review", help="Decide on a version, under your name.", no_args_is_help=True)
 webhooks_app = typer.Typer(
     name="webhooks", help="Signed messages to a team: a candidate, a decision, a promotion.", no_args_is_help=True
 )
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Version = Annotated[
     str, typer.Argument(metavar="[MODEL]", help="NAME/VERSION, NAME@ALIAS, a version number, or an alias.")
 ]

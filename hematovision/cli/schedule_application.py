@@ -1,22 +1,16 @@
 """`hematovision schedule …`: the commands and their options."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from hematovision.cli.options import AsJson, Config
 
 schedule_app = typer.Typer(
     name="schedule", help="Run commands by the clock and by what happened.", no_args_is_help=True
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the schedule.")]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-]
 
 
 Cron = Annotated[

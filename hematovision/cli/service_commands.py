@@ -1,17 +1,11 @@
 """`serve` and `keys`: their options; what they do is in the modules beside, imported when a command runs."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-]
+from hematovision.cli.options import AsJson, Config
+
 keys_app = typer.Typer(name="keys", help="API keys of the service: make, show, revoke.", no_args_is_help=True)
 
 
