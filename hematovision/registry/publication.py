@@ -1,8 +1,10 @@
 """From a finished candidate to a registered version, with a summary that the command line prints."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from hematovision.home import CONFIGS, Home
 from hematovision.learning.curves import Epoch
 from hematovision.provenance import git_commit, lock_digest, provenance
 from hematovision.registry.card_facts import gather_facts
+from hematovision.registry.catalogue import list_versions
 from hematovision.registry.mlflow_registry import KEY, Evidence, Registration, register
 from hematovision.registry.model_card import FACTS, FACTS_DIGEST, facts_document, renew_cards
 from hematovision.registry.package import package_digest, verify_package
@@ -31,6 +34,9 @@ from hematovision.registry.versions import client_of, find_version, record_regis
 
 CONFIG = "config.json"
 """The artifact of a version that holds every setting of its run."""
+
+CANDIDATE = "candidate_digest"
+"""The tag that tells a candidate that has a version already from a new one."""
 
 DRAWN = "report.json"
 """Beside a candidate's report: what its page is made of, for the model card."""
@@ -182,6 +188,23 @@ def software_documents(home: Home) -> dict[str, str]:
     return {"provenance.json": provenance(bill).model_dump_json(indent=2), "sbom.cdx.json": bill}
 
 
+def _tags(package: Path, data: KeptVersion | None, pipeline_run: str) -> dict[str, str]:
+    """What a version was made of and by whom."""
+    specification = verify_package(package)
+    return {
+        "data_version": specification.data_version,
+        "manifest_digest": specification.manifest_digest,
+        "golden_digest": specification.golden_digest,
+        "git_commit": git_commit(),
+        "lock_digest": lock_digest(),
+        "zenml_run": pipeline_run,
+        "model_digest": package_digest(package),
+        "synthetic": str(specification.synthetic).lower(),
+        **({"data_content": data.content} if data else {}),
+        "requester": requester(),
+    }
+
+
 def publish(
     home: Home,
     candidate: CandidateSummary,
@@ -196,24 +219,19 @@ def publish(
     files: Mapping[str, Path],
     pipeline_run: str,
 ) -> RunSummary:
-    """Register a candidate; `documents` are texts by artifact path, the report say; `files` others."""
-    specification = verify_package(package)
-    data = _kept(home, specification.data_version)
+    """Register a candidate; `documents` are texts by artifact path, the report say; `files` others.
+
+    One that has a version already keeps it: its run was killed behind the registration, and was begun again.
+    """
+    name, database = config.registry.model_name, config.records.database
+    identity = _identity(package, documents, config)
+    if (known := _registered_before(home, name, identity)) is not None:
+        finish_registration(home, database, known)
+        return RunSummary(**candidate.model_dump(), model=known)
+    data = _kept(home, verify_package(package).data_version)
     drawn = DrawnReport.model_validate_json(Path(candidate.report).with_name(DRAWN).read_text(encoding="utf-8"))
     facts, digest = facts_document(gather_facts(drawn, package, reference, data, config, len(curves)))
-    tags = {
-        "data_version": specification.data_version,
-        "manifest_digest": specification.manifest_digest,
-        "golden_digest": specification.golden_digest,
-        "git_commit": git_commit(),
-        "lock_digest": lock_digest(),
-        "zenml_run": pipeline_run,
-        "model_digest": package_digest(package),
-        "synthetic": str(specification.synthetic).lower(),
-        **({"data_content": data.content} if data else {}),
-        "requester": requester(),
-        FACTS_DIGEST: digest,
-    }
+    tags = {**_tags(package, data, pipeline_run), CANDIDATE: identity, FACTS_DIGEST: digest}
     evaluations = {
         **software_documents(home),
         "evaluation/golden.json": golden.model_dump_json(indent=2),
@@ -224,10 +242,20 @@ def publish(
     evidence = Evidence(
         flat_settings(config), _metrics(cross_validation, golden), curves, {**documents, **evaluations}, files, tags
     )
-    name, database = config.registry.model_name, config.records.database
     finish = partial(finish_registration, home, database)
     registered = register(home, name, package, reference, _example(config), evidence, finish, database=database)
     return RunSummary(**candidate.model_dump(), model=registered)
+
+
+def _identity(package: Path, documents: Mapping[str, str], config: RunConfig) -> str:
+    """SHA-256 of the model, everything said of it and the settings: none of it changes when a run is begun again."""
+    parts = [package_digest(package), sorted(documents.items()), config.model_dump(mode="json")]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _registered_before(home: Home, name: str, identity: str) -> Registration | None:
+    found = next((one for one in list_versions(home, name) if one.tags.get(CANDIDATE) == identity), None)
+    return Registration(name=name, version=found.version, uri=found.uri, run_id=found.run_id) if found else None
 
 
 def finish_registration(home: Home, database: str | None, registered: Registration) -> None:

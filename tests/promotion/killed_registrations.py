@@ -182,7 +182,8 @@ class ARegistration:
             again = _trained(root, "twin").register()
             problems += [] if laboratory.tags(again)["verdict"] else ["it could not be registered afterwards"]
         elif not judged:
-            judge_version(laboratory.home, versions[0].uri, _config())
+            again = _trained(root, "twin").register()
+            problems += [] if again == "2" else ["the run begun again made a second version"]
             problems += [] if laboratory.tags("2")["verdict"] else ["it could not be judged afterwards"]
         return {"outcome": outcome, "problems": problems + _problems(laboratory, "1")}
 
