@@ -210,7 +210,8 @@ class Rehearsal:
             ended = retrain.await_retrain(
                 self.place, self.config, self._daemon, self.story, self.settings.patience_seconds
             )
-            self.story.say(f"{ended.version} was made; {ended.skipped} due times before it were skipped.")
+            waited = f" after {ended.skipped} due times at which its conditions did not hold" if ended.skipped else ""
+            self.story.say(f"{ended.version} was made{waited}.")
             _require_passed(ended.version, ended.document["verdict"])
         return ended
 
