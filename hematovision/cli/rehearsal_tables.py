@@ -12,14 +12,16 @@ _KEPT, _BROKEN = ("✓", "green"), ("✗", "bold red")
 
 def show_loop(console: Console, document: Mapping[str, Any]) -> None:
     """What the loop gained at each site, and whether anything was lost on the way."""
+    console.print()
     console.print(_accuracies(document))
     for kept, says in _promises(document):
         sign, style = _KEPT if kept else _BROKEN
         console.print(Text.assemble((f"{sign} ", style), says))
     if document["synthetic"]:
         console.print("These cells were generated: the figures say that the loop works, nothing about real cells.")
-    console.print(f"{_clock(document['seconds'])} in all, most of it: {_longest(document['steps'])}.")
-    console.print(f"Reports, logs and registry: {document['folder']}", soft_wrap=True)
+    took = f"{_clock(document['seconds'])} in all, most of it {_longest(document['steps'])}."
+    console.print(took, highlight=False)
+    console.print(f"Reports, logs and registry: {document['folder']}", soft_wrap=True, highlight=False)
 
 
 def _accuracies(document: Mapping[str, Any]) -> Table:
@@ -65,9 +67,9 @@ def _promises(document: Mapping[str, Any]) -> list[tuple[bool, str]]:
     ]
 
 
-def _longest(steps: list[Mapping[str, Any]], shown: int = 3) -> str:
-    most = sorted(steps, key=lambda step: -step["seconds"])[:shown]
-    return "; ".join(f"{step['title'][0].lower()}{step['title'][1:]} ({_clock(step['seconds'])})" for step in most)
+def _longest(steps: list[Mapping[str, Any]], shown: int = 2) -> str:
+    most = sorted(enumerate(steps, start=1), key=lambda step: -step[1]["seconds"])[:shown]
+    return " and ".join(f"step {number} ({_clock(step['seconds'])})" for number, step in most)
 
 
 def _clock(seconds: float) -> str:

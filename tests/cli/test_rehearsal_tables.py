@@ -53,7 +53,7 @@ def test_every_promise_that_was_kept_is_ticked(document: dict[str, Any]) -> None
     assert "54.8% (49.8% to 55.8%)" in shown and "+37.5" in shown and "-1.0" in shown
     assert "2000 requests, none without an answer" in shown
     assert "nothing about real cells" in shown
-    assert "5 min 5 s in all, most of it: step 14 (2 min 20 s)" in shown
+    assert "5 min 5 s in all, most of it step 14 (2 min 20 s) and step 13 (2 min 10 s)." in shown
 
 
 @pytest.mark.parametrize(
