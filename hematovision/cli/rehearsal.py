@@ -53,5 +53,10 @@ def _rehearse(output: Output, settings: "RunConfig", sources: dict[str, Path] | 
     place = open_workplace(locate_home(), work)
     console.print(f"Everything happens in {place.root}, with a registry of its own.", markup=False)
     given = sources and {site: path.expanduser().resolve() for site, path in sources.items()}
-    found = rehearse(place, settings, given, Story(lambda line: console.print(line, markup=False), place.logs))
+    story = Story(
+        lambda line: console.print(line, markup=False, style="bright_black"),
+        place.logs,
+        headline=lambda line: console.print(line, markup=False, style="bold"),
+    )
+    found = rehearse(place, settings, given, story)
     output.result(found.model_dump(mode="json"), show_loop)

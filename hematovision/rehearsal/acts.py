@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,6 +27,7 @@ from hematovision.rehearsal.workplace import Workplace
 
 HEARTBEAT_PICTURES = 40
 LOOK_SECONDS = 0.2
+SIGNALS_NAMED = 4
 NOTICE = "README.txt"
 
 
@@ -81,11 +83,10 @@ class Rehearsal:
         """The first model, made of site A's cells alone; gives `NAME/VERSION`."""
         with self.story.step("A model is trained on site A and judged by the gates"):
             told = self.commands.run("run", "--data", str(self.place.root / "home-site"))
-            golden, verdict = told["golden"], told["verdict"]
-            self.story.say(f"Golden set: {golden['accuracy']['value']:.1%} of {golden['n']}.")
-            if not verdict["passed"]:
-                raise WentWrong(f"It failed {', '.join(verdict['failed'])}: {verdict['page']}", exit_code=3)
-        return f"{told['model']['name']}/{told['model']['version']}"
+            version = f"{told['model']['name']}/{told['model']['version']}"
+            self.story.say(f"Golden set: {told['golden']['accuracy']['value']:.1%} of {told['golden']['n']}.")
+            _require_passed(version, told["verdict"])
+        return version
 
     def approve(self, version: str, reason: str) -> None:
         """Reviewers sign, the version becomes champion."""
@@ -139,8 +140,7 @@ class Rehearsal:
             told = self.commands.run("monitor", "--model", model, *window)
             signals = [one["name"] for one in told["signals"] if one["alarm"]]
             found = Watch(n=told["n"], drift=told["drift"], state=told["state"], signals=signals, report=told["report"])
-            named = f": {', '.join(signals)}" if signals else ""
-            self.story.say(f"{found.n} cells; the alarm is {found.state}{named}.")
+            self.story.say(f"{found.n} cells; the alarm is {found.state}{_named(signals)}.")
             if alarm and found.state != "raised":
                 raise WentWrong(
                     "Site B looks like site A to the monitor, so nothing asks for a retrain; take a site that differs "
@@ -210,11 +210,9 @@ class Rehearsal:
             ended = retrain.await_retrain(
                 self.place, self.config, self._daemon, self.story, self.settings.patience_seconds
             )
-            verdict = ended.document["verdict"]
-            failed = [gate["name"] for gate in verdict["gates"] if not gate["passed"]]
-            self.story.say(f"{ended.version} was made; {ended.skipped} due times before it were skipped.")
-            if failed:
-                raise WentWrong(f"{ended.version} failed {', '.join(failed)}.", log=Path(ended.firing.log or ""))
+            waited = f" after {ended.skipped} due times at which its conditions did not hold" if ended.skipped else ""
+            self.story.say(f"{ended.version} was made{waited}.")
+            _require_passed(ended.version, ended.document["verdict"])
         return ended
 
     def follow(self, version: str) -> None:
@@ -232,3 +230,15 @@ class Rehearsal:
                 time.sleep(LOOK_SECONDS)
             told = f"{self.tally.requests} requests so far, {len(self.tally.dropped)} without an answer"
             self.story.say(f"{version} answers; {told}.")
+
+
+def _named(signals: list[str]) -> str:
+    """Signals in alarm, the first few by name."""
+    others = len(signals) - SIGNALS_NAMED
+    more = f" and {others} more" if others > 0 else ""
+    return f" by {', '.join(signals[:SIGNALS_NAMED])}{more}" if signals else ""
+
+
+def _require_passed(version: str, verdict: Mapping[str, Any]) -> None:
+    if not verdict["passed"]:
+        raise WentWrong(f"{version} failed {', '.join(verdict['failed'])}: {verdict['page']}", exit_code=3)

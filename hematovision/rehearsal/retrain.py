@@ -59,7 +59,7 @@ def await_retrain(place: Workplace, config: RunConfig, daemon: Standing, story: 
             history = firings.history(SCHEDULE, most=1000)
             firing = next((one for one in history if one.state not in ("skipped", "cancelled")), None)
             if firing is not None and firing.state in ("done", "failed", "refused"):
-                return _ended(firing, sum(one.state == "skipped" for one in history))
+                return _ended(firing, sum(one.state == "skipped" and one.due < firing.due for one in history))
             if firing is not None and firing.state == "running" and not begun and firing.job_pid is not None:
                 begun = True
                 story.say(f"The scheduler has started it: due {firing.due:%H:%M:%S} UTC, by the clock.")

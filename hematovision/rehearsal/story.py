@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.errors import HematoVisionError
+from hematovision.progress import progress_bar
 
 
 class StepTold(BaseModel):
@@ -36,8 +37,9 @@ class Story:
         steps: those that ended well.
     """
 
-    def __init__(self, tell: Callable[[str], None], logs: Path) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[str], None], logs: Path, headline: Callable[[str], None] | None = None) -> None:
+        """Args: tell: what came of a step, a line at a time. headline: that one begins; without it told as well."""
+        self._tell, self._headline = tell, headline or tell
         self._logs = logs
         self._begun = time.monotonic()
         self._says: list[str] = []
@@ -61,10 +63,11 @@ class Story:
             WentWrong: it failed; says which step it was and where to read on.
         """
         minutes, seconds = divmod(int(self.seconds), 60)
-        self._tell(f"{minutes:3d}:{seconds:02d}  {len(self.steps) + 1:2d}. {title}")
+        self._headline(f"{minutes:3d}:{seconds:02d}  {len(self.steps) + 1:2d}. {title}")
         begun, self._says = time.monotonic(), []
         try:
-            yield
+            with progress_bar(f"step {len(self.steps) + 1}"):
+                yield
         except HematoVisionError as error:
             log = getattr(error, "log", None) or self._logs
             told = f"Step {len(self.steps) + 1} ({title}) failed: {error} Read on in {log}."

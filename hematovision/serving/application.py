@@ -64,7 +64,8 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _follow(service: Service) -> None:
-    """Look at the registry again and again; nothing that happens there ends the service."""
+    """Look at the registry and the drift history again and again; nothing that happens there ends the service."""
     while True:
+        await asyncio.to_thread(service.drift_gauges.look)
         await asyncio.sleep(service.settings.poll_seconds)
         await asyncio.to_thread(service.engine.refresh)

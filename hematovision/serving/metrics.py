@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus; nothing in it names a picture, a key or a person."""
+"""What the service counts, for Prometheus (drift is in drift.py); nothing in it names a picture, a key or a person."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 

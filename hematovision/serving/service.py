@@ -14,6 +14,7 @@ from hematovision.home import Home
 from hematovision.monitoring.history import DriftHistory
 from hematovision.serving.access import Doorkeeper, Key, Role
 from hematovision.serving.answering import Answering
+from hematovision.serving.drift_gauges import DriftGauges
 from hematovision.serving.engine import Engine
 from hematovision.serving.explanations import Explainers
 from hematovision.serving.limits import Admission
@@ -45,6 +46,8 @@ class Service:
         self.doorkeeper = doorkeeper
         self.metrics = metrics
         self.drift = drift
+        self.drift_gauges = DriftGauges(drift, lambda: engine.current.reference)
+        metrics.registry.register(self.drift_gauges)
         self.admission = Admission(settings.limits, metrics)
         self.answering = Answering(settings, engine, store, metrics)
         self.explainers = Explainers(home, lambda: engine.current)

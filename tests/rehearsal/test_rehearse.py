@@ -69,7 +69,7 @@ def _retrained() -> Retrained:
     firing = Firing.model_validate({**nothing, **known, "merged": 1, "attempts": 1, "failures": 0})
     document = {
         "run": {"model": {"name": "small", "version": "2"}},
-        "verdict": {"gates": [{"name": "floor.accuracy", "passed": True}]},
+        "verdict": {"passed": True, "failed": [], "gates": 20, "champion": "small/1", "page": "verdict.html"},
         "started_by": "schedule",
     }
     return Retrained(firing, 3, document)
