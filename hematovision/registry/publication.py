@@ -211,6 +211,7 @@ def publish(
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
         **({"data_content": data.content} if data else {}),
+        **({"adapted_from": specification.adapted.base} if specification.adapted else {}),
         "requester": requester(),
         FACTS_DIGEST: digest,
     }
