@@ -19,7 +19,7 @@ from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.improvement.settings import ImprovementSettings
 from hematovision.learning.search.settings import SearchSettings
-from hematovision.learning.settings import LearningSettings
+from hematovision.learning.settings import AdaptationSettings, LearningSettings
 from hematovision.monitoring.settings import DriftSettings
 from hematovision.rehearsal.settings import RehearsalSettings
 from hematovision.scheduling.settings import SchedulingSettings
@@ -135,6 +135,7 @@ class RunConfig(_Section):
     lineage: LineageSettings
     feedback: FeedbackSettings
     improvement: ImprovementSettings
+    adaptation: AdaptationSettings
     scheduling: SchedulingSettings
     rehearsal: RehearsalSettings
     data_versions: RemoteSettings

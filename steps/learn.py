@@ -48,6 +48,16 @@ def prepare_features(
         )
 
 
+def prepare_pictures(
+    identities: list[str], manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int
+) -> FeatureSet:
+    """The same of pictures without labels, each in its orientations alone, seen at the side the manifest calls for."""
+    settings = folds.resolve_inputs(manifest, settings)
+    turns = settings.augmentation.model_copy(update={"views": settings.orientations})
+    pictures = pd.DataFrame({"sha256": identities})
+    return prepare_features(pictures, settings.model_copy(update={"augmentation": turns}), reading, seed)
+
+
 @step
 def extract_features(
     manifest: pd.DataFrame, settings: LearningSettings, reading: ReadingSettings, seed: int

@@ -62,7 +62,7 @@ def answer(task: Task) -> list[list[float]]:
         cached = FeatureCache(Path(where.folder)).read([cell.sha256 for cell in task.cells])
         sides = {side: _part(task, side) for side in ("training", "validation", "test")}
         backbone = load_backbone(
-            config.learning.backbone, seed=config.seed, flattened=config.learning.flattened(where.side)
+            config.learning.backbone, seed=config.seed, pooling=config.learning.pooling(where.side)
         )
         trained = train(
             cached,
@@ -74,7 +74,7 @@ def answer(task: Task) -> list[list[float]]:
             seed=config.seed,
             threads=task.threads,
         )
-        logits = predict_logits(trained.network, cached, sides["test"].rows)
+        logits = predict_logits(trained.network, cached, sides["test"].rows, head_only=trained.head_only)
         return softmax(logits.astype(np.float64), 1.0).tolist()
     finally:
         shutil.rmtree(folder)

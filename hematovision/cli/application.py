@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from hematovision.cli.adaptation_command import add_adaptation
 from hematovision.cli.audit_commands import audit_app, reviewers_app
 from hematovision.cli.data_application import data_app
 from hematovision.cli.drift_application import add_monitoring
@@ -306,6 +307,7 @@ def lineage(
     answer.show(subject, config, html=html, shown=shown, as_json=json)
 
 
+add_adaptation(app)
 add_promotion(app)
 add_loop(app)
 

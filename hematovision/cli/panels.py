@@ -12,6 +12,7 @@ PANELS = {
         "register",
         "search",
         "improve",
+        "adapt",
         "reproduce",
         "backbones",
         "data",

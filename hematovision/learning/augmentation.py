@@ -52,24 +52,39 @@ _DENSITY = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
 
 
 def _restain(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
-    """H×W×3 uint8 with more or less of each dye (Tellez et al. 2018), under a light of another colour and slope."""
+    """H×W×3 uint8 with more or less of each dye (Tellez et al. 2018), dyes of another colour, and another light."""
     factors = 1 + generator.uniform(-settings.stain, settings.stain, 3)
-    mixing = (np.linalg.inv(_DYES) @ np.diag(factors) @ _DYES).T
+    dyes = _DYES * (1 + generator.uniform(-settings.dyes, settings.dyes, (3, 3)))
+    mixing = (np.linalg.inv(_DYES) @ np.diag(factors) @ dyes).T
     light = generator.uniform(-settings.white_balance, settings.white_balance, 3)
     density = np.asarray(cv2.transform(_DENSITY[image], np.column_stack([mixing, light])), dtype=np.float32)
-    slope = generator.uniform(-settings.illumination, settings.illumination, 2)
-    rows, columns = (np.linspace(-slope[axis], slope[axis], image.shape[axis], dtype=np.float32) for axis in (0, 1))
-    density = density + (rows[:, None] + columns[None, :])[..., None]
+    density = density + _fall_of_light(image.shape[0], generator, settings)[..., None]
     restained: np.ndarray = np.clip(256 * np.asarray(cv2.exp(-density)) - 0.5, 0, 255).astype(np.uint8)
     return restained
 
 
+def _fall_of_light(side: int, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
+    """Natural-log light lost (side, side): a slope from edge to edge, and darker corners."""
+    slope = generator.uniform(-settings.illumination, settings.illumination, 2)
+    corners = generator.uniform(0, settings.vignette)
+    place = np.linspace(-1, 1, side, dtype=np.float32)
+    rows, columns = (slope[axis] * place + corners / 2 * place**2 for axis in (0, 1))
+    fall: np.ndarray = (rows[:, None] + columns[None, :]).astype(np.float32)
+    return fall
+
+
 def _rephotograph(image: np.ndarray, generator: np.random.Generator, settings: AugmentationSettings) -> np.ndarray:
-    """H×W×3 uint8 out of focus or compressed, each in about every other view."""
-    blurred, sigma = generator.random() < 0.5, generator.uniform(0, settings.blur) * image.shape[0]
-    compressed, quality = generator.random() < 0.5, generator.integers(settings.jpeg_quality, 101)
-    if blurred and sigma > 0:
-        image = cv2.GaussianBlur(image, (0, 0), sigma)
+    """H×W×3 uint8 out of focus or sharpened, noisy, compressed: the last two in about every other view."""
+    focus, blur = generator.random(), generator.uniform(0, settings.blur) * image.shape[0]
+    sharpening, noise = generator.uniform(0, settings.sharpening), generator.uniform(0, settings.noise)
+    noisy, compressed, quality = *(generator.random(2) < 0.5), generator.integers(settings.jpeg_quality, 101)
+    if focus < 0.5 and blur > 0:
+        image = cv2.GaussianBlur(image, (0, 0), blur)
+    elif focus > 0.5 and sharpening > 0:
+        image = cv2.addWeighted(image, 1 + sharpening, cv2.GaussianBlur(image, (0, 0), 1.0), -sharpening, 0)
+    if noisy and noise > 0:
+        grain = generator.standard_normal(image.shape, dtype=np.float32)
+        image = np.clip(image + np.float32(255 * noise) * grain + 0.5, 0, 255).astype(np.uint8)
     if compressed and quality < 100:
         written = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])[1]
         image = np.asarray(cv2.imdecode(written, cv2.IMREAD_COLOR))[..., ::-1]

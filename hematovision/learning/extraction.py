@@ -42,7 +42,7 @@ def backbone_model(backbone: Backbone, *, side: int) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "backbone.onnx"
         export_onnx(_TwoOutputs(backbone), path, side=side, outputs=["taps", "pooled"])
-        compact = ["taps", "pooled"] if backbone.flattened else ["taps"]
+        compact = ["taps", "pooled"] if backbone.pool == "flatten" else ["taps"]
         return taking_pictures(path, backbone.mean, backbone.deviation, compact=compact)
 
 
@@ -108,7 +108,7 @@ def extract_features(
         HematoVisionError: features in reduced precision differ from those in full precision.
     """
     cache = FeatureCache(folder / plan.digest(backbone))
-    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.path(sha256).exists()]
+    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.holds(sha256, plan.maps_kept)]
     if not missing:
         return cache
     model = backbone_model(backbone, side=plan.side)
@@ -134,7 +134,7 @@ def fill(
 ) -> None:
     """Compute features with a compiled backbone and keep them; arguments as in `extract_features`."""
     with ThreadPoolExecutor(workers) as writers:
-        kept = _Keeper(cache, plan.views, writers)
+        kept = _Keeper(cache, plan.views, plan.maps_kept, writers)
         # No callbacks: a thread of OpenVINO that is still inside Python deadlocks with the freeing of its model.
         idle = [network.create_infer_request() for _ in range(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
         running: deque[tuple[Any, Sequence[str]]] = deque()
@@ -154,8 +154,8 @@ def fill(
 class _Keeper:
     """Takes the outputs of calls and has them written, so that no core waits for the disk."""
 
-    def __init__(self, cache: FeatureCache, views: int, writers: ThreadPoolExecutor) -> None:
-        self.cache, self.views, self.writers = cache, views, writers
+    def __init__(self, cache: FeatureCache, views: int, mapped: int, writers: ThreadPoolExecutor) -> None:
+        self.cache, self.views, self.mapped, self.writers = cache, views, mapped, writers
         self.writes: deque[Future[None]] = deque()
         self.done = 0
 
@@ -166,7 +166,7 @@ class _Keeper:
         taps = taps.reshape(len(part), self.views, *taps.shape[1:])
         pooled = pooled.reshape(len(part), self.views, -1)
         for sha256, tap, vector in zip(part, taps, pooled, strict=True):
-            self.writes.append(self.writers.submit(self.cache.write, sha256, tap.copy(), vector.copy()))
+            self.writes.append(self.writers.submit(self.cache.write, sha256, tap[: self.mapped].copy(), vector.copy()))
         return request
 
     def finish(self) -> int:

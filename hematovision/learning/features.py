@@ -27,6 +27,8 @@ class FeaturePlan:
         side: input side in pixels.
         orientations: quarter turns that an answer averages over: the first views.
         views: views a cell, its orientations included; view 0 is the untouched cell.
+        mapped_views: of how many the frozen blocks' maps are kept, which decides no feature; None for all. A head
+            alone needs those of view 0, by which strangeness and drift are measured.
     """
 
     side: int
@@ -35,6 +37,12 @@ class FeaturePlan:
     augmentation: AugmentationSettings
     precision: str
     seed: int
+    mapped_views: int | None = None
+
+    @property
+    def maps_kept(self) -> int:
+        """Views whose maps are kept."""
+        return self.views if self.mapped_views is None else self.mapped_views
 
     def digest(self, backbone: Backbone) -> str:
         """Identity of these features: network weights and cut, preprocessing, augmentation."""
@@ -52,8 +60,8 @@ class FeaturePlan:
             "precision": self.precision,
             "seed": self.seed,
         }
-        if backbone.flattened:
-            described["flattened"] = True
+        if backbone.pool != "average":
+            described["pool"] = backbone.pool
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -67,8 +75,13 @@ class FeatureCache:
         """Where the features of one cell lie."""
         return self.folder / sha256[:2] / f"{sha256}.safetensors"
 
+    def holds(self, sha256: str, maps: int) -> bool:
+        """Whether the features of a cell are here, with the maps of so many views at least."""
+        path = self.path(sha256)
+        return path.exists() and int(_tensor(path, "taps").get_shape()[0]) >= maps
+
     def write(self, sha256: str, taps: np.ndarray, pooled: np.ndarray) -> None:
-        """Keep taps (V, C, h, w) float16 and pooled (V, D) float32, or float16 where a map was flattened."""
+        """Keep taps (M, C, h, w) float16 of the first M views, and pooled (V, D) float32, or float16 if flattened."""
         target = self.path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
@@ -79,7 +92,8 @@ class FeatureCache:
         """Features of these cells, in this order; taps and flattened maps stay on disk until a batch asks for them."""
         paths = [self.path(sha256) for sha256 in identities]
         views, width = _tensor(paths[0], "pooled").get_shape()
-        taps = StoredViews(paths, views, "taps")
+        mapped = min(int(_tensor(path, "taps").get_shape()[0]) for path in paths)
+        taps = StoredViews(paths, mapped, "taps")
         if width > _WIDEST_IN_MEMORY:
             return Features(taps, StoredViews(paths, views, "pooled"))
         return Features(taps, np.stack([_tensor(path, "pooled")[:] for path in paths]))
@@ -122,7 +136,7 @@ class StoredViews:
 
 @dataclass(frozen=True)
 class Features:
-    """taps (N, V, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
+    """taps (N, M, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
 
     taps: Views
     pooled: np.ndarray | StoredViews

@@ -23,6 +23,7 @@ from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.fitting import Part
 from hematovision.learning.inference import check_precision
 from hematovision.learning.kept_networks import NetworkStore
+from hematovision.learning.networks import CellNetwork
 from hematovision.learning.preprocessing import choose_side
 from hematovision.learning.settings import LearningSettings
 from hematovision.learning.training import Trained, WarmStart, predict_logits, train
@@ -67,7 +68,7 @@ def class_names(manifest: pd.DataFrame) -> list[str]:
 
 
 def views_within_budget(settings: LearningSettings, cells: int) -> int:
-    """Views a cell: the number asked for, fewer where cells are many; at least its orientations and one augmented."""
+    """Views a cell: the number asked for, fewer where cells are many; its orientations at least, and one augmented."""
     asked = max(settings.augmentation.views, settings.orientations)
     return min(asked, max(settings.orientations + 1, settings.augmentation.view_budget // max(1, cells)))
 
@@ -101,12 +102,13 @@ def prepare_features(
     seed: int,
     progress: Progress | None = None,
 ) -> FeatureSet:
-    """Compute the frozen features of every cell of a manifest that the cache lacks."""
+    """Compute the frozen features that the cache lacks: of every cell, or of the development cells once it is split."""
     settings = resolve_inputs(manifest, settings)
+    learnt_from = manifest[manifest["split"] == DEVELOPMENT] if "split" in manifest else manifest
     chosen = settings.backbone
     check_precision(chosen.precision)
     side = int(chosen.image_size)
-    backbone = load_backbone(chosen, seed=seed, flattened=settings.flattened(side))
+    backbone = load_backbone(chosen, seed=seed, pooling=settings.pooling(side))
     plan = FeaturePlan(
         side,
         settings.orientations,
@@ -114,9 +116,10 @@ def prepare_features(
         settings.augmentation,
         chosen.precision,
         seed,
+        mapped_views=1 if settings.head_alone else None,
     )
     cache = extract_features(
-        list(manifest["sha256"]),
+        list(learnt_from["sha256"]),
         lambda sha256: decode(store.read(sha256), max_pixels=max_pixels),
         backbone,
         plan,
@@ -162,7 +165,7 @@ def train_on(
         FeatureCache(Path(features.folder)).read(list(rows["sha256"])),
         _part(fitted, positions, classes, start),
         _part(held_out, positions, classes),
-        load_backbone(settings.backbone, seed=seed, flattened=settings.flattened(features.side)),
+        load_backbone(settings.backbone, seed=seed, pooling=settings.pooling(features.side)),
         classes,
         settings,
         seed=seed,
@@ -210,10 +213,8 @@ def run_fold(
     """
     started = time.monotonic()
     development = manifest[manifest["split"] == DEVELOPMENT]
-    left_out = development[development["fold"] == fold].sort_values("path", kind="stable")
-    kept = development[development["fold"] != fold]
     trained = train_on(
-        kept,
+        development[development["fold"] != fold],
         features,
         class_names(manifest),
         settings,
@@ -223,15 +224,45 @@ def run_fold(
         checkpoints=checkpoints,
         progress=progress,
     )
-    held_out = FeatureCache(Path(features.folder)).read(list(left_out["sha256"]))
-    logits = predict_logits(trained.network, held_out, np.arange(len(left_out)))
-    return FoldOutcome(
-        fold=fold,
+    return answer_fold(
+        trained.network,
+        manifest,
+        fold,
+        features,
         epochs=len(trained.curves),
         seconds=time.monotonic() - started,
+        head_only=trained.head_only,
+        networks=networks,
+    )
+
+
+def answer_fold(
+    network: CellNetwork,
+    manifest: pd.DataFrame,
+    fold: int,
+    features: FeatureSet,
+    *,
+    epochs: int,
+    seconds: float,
+    head_only: bool = False,
+    networks: NetworkStore | None = None,
+) -> FoldOutcome:
+    """What a network says of a fold of the development cells.
+
+    Args:
+        epochs, seconds: its training took. head_only: see `predict_logits`. networks: where what it learnt is kept.
+    """
+    development = manifest[manifest["split"] == DEVELOPMENT]
+    left_out = development[development["fold"] == fold].sort_values("path", kind="stable")
+    held_out = FeatureCache(Path(features.folder)).read(list(left_out["sha256"]))
+    logits = predict_logits(network, held_out, np.arange(len(left_out)), head_only=head_only)
+    return FoldOutcome(
+        fold=fold,
+        epochs=epochs,
+        seconds=seconds,
         paths=list(left_out["path"]),
         logits=logits.astype(float).tolist(),
-        network=networks.put(trained.network.learnt()) if networks else "",
+        network=networks.put(network.learnt()) if networks else "",
     )
 
 

@@ -1,8 +1,11 @@
 """What a user may set about learning; the values live in configs/."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hematovision.errors import GateRefused
 
 
 class _Settings(BaseModel):
@@ -34,12 +37,20 @@ class BackboneSettings(_Settings):
     batch_size: int = Field(ge=1)
 
 
+_SHARES = (
+    "zoom", "shift", "brightness", "contrast", "saturation", "stain", "dyes", "white_balance", "illumination",
+    "vignette",
+)  # fmt: skip
+
+
 class AugmentationSettings(_Settings):
     """How the views of a training cell differ from it. Shares are of the side, factors around 1.
 
     Attributes:
-        stain: each dye's density times 1 ± this. white_balance, illumination: natural-log light, a channel and from
-            the middle to an edge. blur: largest Gaussian sigma. jpeg_quality: lowest; 100 leaves compression out.
+        stain: each dye's density times 1 ± this. dyes: the same of its absorption in each channel, which is its colour.
+        white_balance, illumination, vignette: natural-log light, a channel, from the middle to an edge, to a corner.
+        blur: largest Gaussian sigma. sharpening: largest amount of an unsharp mask. noise: largest deviation, of full
+            scale. jpeg_quality: lowest; 100 leaves compression out.
     """
 
     views: int = Field(ge=1, description="views of a cell, its orientations included")
@@ -57,18 +68,35 @@ class AugmentationSettings(_Settings):
     saturation: float = Field(ge=0, lt=1)
     hue_degrees: float = Field(ge=0, le=180)
     stain: float = Field(ge=0, lt=1)
+    dyes: float = Field(ge=0, lt=1)
     white_balance: float = Field(ge=0, lt=1)
     illumination: float = Field(ge=0, lt=1)
+    vignette: float = Field(ge=0, lt=1)
     blur: float = Field(ge=0, le=0.1)
+    sharpening: float = Field(ge=0, le=4)
+    noise: float = Field(ge=0, le=0.2)
     jpeg_quality: int = Field(ge=1, le=100)
 
     def at_strength(self) -> "AugmentationSettings":
         """The same with `strength` worked in, each change kept within what the setting itself allows."""
-        shares = ("zoom", "shift", "brightness", "contrast", "saturation", "stain", "white_balance", "illumination")
-        limits = dict.fromkeys(shares, 0.99) | {"hue_degrees": 180.0, "blur": 0.1}
+        limits = dict.fromkeys(_SHARES, 0.99) | {"hue_degrees": 180.0, "blur": 0.1, "sharpening": 4.0, "noise": 0.2}
         reached = {name: min(limit, self.strength * getattr(self, name)) for name, limit in limits.items()}
         quality = max(1, round(100 - self.strength * (100 - self.jpeg_quality)))
         return self.model_copy(update={**reached, "jpeg_quality": quality, "strength": 1.0})
+
+
+Pool = Literal["average", "flatten", "stages"]
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """What the head sees of the maps of pictures with so many pixels a side; the side counts for `flatten` alone."""
+
+    pool: Pool
+    side: int
+
+
+AVERAGED = Pooling("average", 0)
 
 
 class HeadSettings(_Settings):
@@ -76,11 +104,12 @@ class HeadSettings(_Settings):
 
     Attributes:
         pool: `average` takes the mean of each channel of the last map, as the weights were trained with; `flatten`
-            takes every place of it, on MobileNetV2 at 224 px 62,720 features instead of 1,280.
+            takes every place of it, on MobileNetV2 at 224 px 62,720 features instead of 1,280; `stages` adds to the
+            average mean and deviation of each channel of the last map of every larger resolution behind the cut.
         hidden: units with ReLU before the last layer; 0 leaves that layer out.
     """
 
-    pool: Literal["average", "flatten"]
+    pool: Pool
     hidden: int = Field(ge=0)
 
 
@@ -107,6 +136,22 @@ class PhaseSettings(_Settings):
     averaging: float = Field(ge=0, lt=1)
 
 
+class SolverSettings(_Settings):
+    """How the head is fitted on frozen features, in the first phase.
+
+    Attributes:
+        method: `adamw` goes by the settings of the phase; `lbfgs` is logistic regression brought to its optimum on all
+            views at once, the validation part included in the end: it stops nothing early. It takes a head without
+            hidden units, on pooled features.
+        penalty: of lbfgs: times half the squared weights, added to the mean loss of a view.
+        iterations: of lbfgs at most.
+    """
+
+    method: Literal["adamw", "lbfgs"]
+    penalty: float = Field(ge=0)
+    iterations: int = Field(ge=1)
+
+
 class TrainingSettings(_Settings):
     """Two phases: the head on frozen features, then the upper blocks with it."""
 
@@ -116,6 +161,7 @@ class TrainingSettings(_Settings):
     class_weights_from_ratio: float = Field(
         ge=1, description="classes are weighted when the largest is this many times the smallest"
     )
+    solver: SolverSettings
     frozen: PhaseSettings
     fine_tuning: PhaseSettings
 
@@ -134,6 +180,47 @@ class LearningSettings(_Settings):
     augmentation: AugmentationSettings
     training: TrainingSettings
 
-    def flattened(self, side: int) -> int | None:
-        """The side of the pictures, in pixels, where their last map is flattened; None where it is averaged."""
-        return side if self.head.pool == "flatten" else None
+    @model_validator(mode="after")
+    def _solvable(self) -> Self:
+        if self.training.solver.method == "lbfgs" and (self.head.hidden or self.head.pool == "flatten"):
+            raise ValueError(
+                "learning.training.solver.method: lbfgs is logistic regression on pooled features: set "
+                "learning.head.hidden: 0 and learning.head.pool: average or stages, or take adamw"
+            )
+        return self
+
+    @property
+    def head_alone(self) -> bool:
+        """Whether nothing but the head is trained."""
+        return self.training.fine_tuning.epochs == 0
+
+    def pooling(self, side: int) -> Pooling:
+        """What the head sees of pictures of this side, in pixels."""
+        return Pooling(self.head.pool, side)
+
+
+class AdaptationSettings(_Settings):
+    """How far unlabelled pictures of a new site move a network.
+
+    Attributes:
+        prior: pictures that the statistics of training count for, N; those of n new ones count n / (n + N).
+        minimum_pictures: fewer are refused: their statistics would be those of single cells.
+        batch_size: pictures that pass the network together, each in all its orientations.
+    """
+
+    prior: float = Field(ge=0)
+    minimum_pictures: int = Field(ge=2)
+    batch_size: int = Field(ge=2)
+
+    def share(self, pictures: int) -> float:
+        """What the statistics of so many new pictures count, 0 to 1.
+
+        Raises:
+            GateRefused: they are too few.
+        """
+        if pictures < self.minimum_pictures:
+            raise GateRefused(
+                f"{pictures} usable pictures of the new site are too few to estimate what its pictures look like: "
+                f"give {self.minimum_pictures} or more, or lower adaptation.minimum_pictures."
+            )
+        return pictures / (pictures + self.prior)

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from hematovision.errors import UsageError
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.checkpoints import Checkpoints
 from hematovision.learning.curves import Epoch
 from hematovision.learning.features import Features, Views
 from hematovision.learning.fitting import Fit, Part, average_logits, class_weights, weighted_offsets
+from hematovision.learning.logistic import solve_head
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import LearningSettings, PhaseSettings
 from hematovision.progress import Progress
@@ -23,10 +25,11 @@ from hematovision.progress import Progress
 
 @dataclass
 class Trained:
-    """A trained network in evaluation mode with its learning curves."""
+    """A trained network in evaluation mode with its learning curves; whether its blocks are still the backbone's."""
 
     network: CellNetwork
     curves: list[Epoch] = field(default_factory=list)
+    head_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +80,13 @@ def train(
     phases = _Phases(network, features, settings, weights, generator, kept)
     curves: list[Epoch] = []
     if start is None:
-        if settings.head.pool == "average" and isinstance(features.pooled, np.ndarray):
+        if settings.head.pool != "flatten" and isinstance(features.pooled, np.ndarray):
             network.standardise_on(features.pooled[training.rows])
-        curves += phases.frozen().run(training, validation, progress)
+        curves += phases.head(training, validation, progress)
     else:
         network.recall(start.learnt)
         network.shift(lifted)
-    if settings.training.fine_tuning.epochs:
+    if not settings.head_alone:
         if start is None:
             # Batch norms now follow the cells: to a head that knows the features of before, theirs are noise.
             network.renew_head(generator)
@@ -92,7 +95,7 @@ def train(
     network.shift(-lifted)
     if kept:
         kept.clear()
-    return Trained(network.eval(), curves)
+    return Trained(network.eval(), curves, head_only=start is None and settings.head_alone)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,15 @@ class _Phases:
     weights: torch.Tensor | None
     generator: torch.Generator
     checkpoints: Checkpoints | None
+
+    def head(self, training: Part, validation: Part, progress: Progress | None) -> list[Epoch]:
+        """The first phase, by whichever solver."""
+        solver, pooled = self.settings.training.solver, self.features.pooled
+        if solver.method == "adamw":
+            return self.frozen().run(training, validation, progress)
+        if not isinstance(pooled, np.ndarray):
+            raise UsageError("These features are too wide for lbfgs: set learning.training.solver.method: adamw.")
+        return solve_head(self.network, pooled, training, validation, solver, self.weights)
 
     def frozen(self) -> Fit:
         head: list[nn.Module] = [self.network.hidden, self.network.head]
@@ -141,7 +153,15 @@ class _Phases:
         )
 
 
-def predict_logits(network: CellNetwork, features: Features, rows: np.ndarray) -> np.ndarray:
-    """Logits (N, classes) float32 of cells by row, from the cached output of the frozen blocks."""
+def predict_logits(
+    network: CellNetwork, features: Features, rows: np.ndarray, *, head_only: bool = False
+) -> np.ndarray:
+    """Logits (N, classes) float32 of cells by row, from the cached output of the frozen blocks.
+
+    Args:
+        head_only: no other block was trained, so that the cached pooled features are the network's own.
+    """
     network.eval()
+    if head_only:
+        return average_logits(network.from_pooled, features.pooled, rows, network.orientations)
     return average_logits(network.from_taps, features.taps, rows, network.orientations)

@@ -18,7 +18,7 @@ from hematovision.learning.networks import CellNetwork
 from hematovision.learning.settings import LearningSettings
 from hematovision.monitoring.strangeness import fit_familiar, limit_for
 from hematovision.provenance import software_versions
-from hematovision.registry.package import ModelSpecification, write_package
+from hematovision.registry.package import AdaptedTo, ModelSpecification, write_package
 from hematovision.registry.reference import frozen_embeddings
 
 
@@ -48,17 +48,21 @@ def build_model(
     trust: TrustSettings,
     *,
     seed: int,
+    adapted: AdaptedTo | None = None,
 ) -> None:
     """Write the package of what a network has learnt from every development cell to a folder.
 
     Temperature and prediction sets come from the folds' held-out logits: cells that neither the networks that gave
     them nor the golden set know. What is familiar comes from frozen blocks, which no training changes.
+
+    Args:
+        adapted: what the network, and those of the folds, were moved towards.
     """
     classes = class_names(manifest)
     rows, truth, logits = out_of_fold_logits(manifest, outcomes)
     temperature, sets = fit_served(logits, truth, confidence=trust.confidence)
     embeddings, labels = frozen_embeddings(features, list(rows["sha256"])), list(rows["label"])
-    backbone = load_backbone(settings.backbone, seed=seed, flattened=settings.flattened(features.side))
+    backbone = load_backbone(settings.backbone, seed=seed, pooling=settings.pooling(features.side))
     specification = ModelSpecification(
         classes=classes,
         image_size=features.side,
@@ -81,6 +85,7 @@ def build_model(
         seed=seed,
         synthetic=origin.synthetic,
         software=software_versions(),
+        adapted=adapted,
     )
     network = CellNetwork(backbone, len(classes), settings.orientations, 0.0, torch.Generator(), settings.head.hidden)
     network.recall(learnt)

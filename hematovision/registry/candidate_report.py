@@ -92,7 +92,8 @@ def _training(candidate: Candidate, config: RunConfig) -> Training:
     )
     settings = {name: value for name, value in flat_settings(config).items() if name.startswith("learning.")}
     return Training(
-        settings={name.removeprefix("learning."): value for name, value in settings.items()}, curves=[curve]
+        settings={name.removeprefix("learning."): value for name, value in settings.items()},
+        curves=[curve] if candidate.curves else [],
     )
 
 

@@ -141,6 +141,13 @@ def _limits_of_data(facts: CardFacts) -> list[str]:
         f"It knows {len(facts.specification.classes)} classes and the look of one data set. A cell of another type is "
         "given one of these classes, and another stain or scanner needs evidence of its own."
     )
+    adapted = facts.specification.adapted
+    if adapted:
+        said.append(
+            f"Its batch norms were moved towards {adapted.pictures} pictures of another site without labels. Every "
+            "figure here, calibration and prediction sets among them, is of the home site: none says how right it is "
+            "at the other one. Score it there on labelled cells (`hematovision evaluate`) before it is relied on."
+        )
     return said
 
 

@@ -63,6 +63,7 @@ def record_training(
         "continues": continues,
         "git_commit": git_commit(),
         **specification.model_dump(include=set(named)),
+        **({"adapted": specification.adapted.model_dump()} if specification.adapted else {}),
         "artifacts": {"package": {"sha256": digest}, **_golden_artifact(home, golden)},
     }
     return open_ledger(home, database).append(

@@ -17,6 +17,7 @@ from hematovision.learning.backbones import blank_backbone
 from hematovision.learning.heatmaps import heat_maps, last_spatial_block
 from hematovision.learning.networks import CellNetwork
 from hematovision.learning.preprocessing import normalise, resize
+from hematovision.learning.settings import Pooling
 from hematovision.progress import Progress
 from hematovision.registry.package import WEIGHTS, ModelSpecification, verify_package
 
@@ -41,9 +42,9 @@ def load_network(folder: Path) -> CellNetwork:
 def _untrained(specification: ModelSpecification) -> CellNetwork:
     import torch
 
-    flattened = specification.image_size if specification.pool == "flatten" else None
+    pooling = Pooling(specification.pool, specification.image_size)
     return CellNetwork(
-        blank_backbone(specification.backbone, specification.frozen_blocks, flattened=flattened),
+        blank_backbone(specification.backbone, specification.frozen_blocks, pooling=pooling),
         classes=len(specification.classes),
         orientations=specification.orientations,
         dropout=0.0,

@@ -9,12 +9,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.evaluation.prediction_sets import SetRule
+from hematovision.learning.settings import Pool
 from hematovision.monitoring.strangeness import Familiar, FamiliarLimit
 
 SPECIFICATION, NETWORK, WEIGHTS, DIGESTS = "spec.json", "model.onnx", "model.safetensors", "digests.json"
 FAMILIAR = "familiar.safetensors"
 FILES = (WEIGHTS, NETWORK, FAMILIAR)
 FORMAT = 2
+
+
+class AdaptedTo(BaseModel):
+    """Unlabelled pictures that a model's batch norms were moved towards.
+
+    Attributes:
+        base: the version, NAME/VERSION, whose weights these are. pictures: how many. digest: of their content hashes.
+        prior: pictures that the statistics of training counted for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: str
+    pictures: int
+    digest: str
+    prior: float
 
 
 class ModelSpecification(BaseModel):
@@ -32,6 +49,7 @@ class ModelSpecification(BaseModel):
         familiar: how far from the cells it learnt from a picture may lie before it is flagged.
         max_pixels, min_side: limits of a picture that is answered at all, in pixels.
         synthetic: trained on generated pictures only.
+        adapted: what it was moved towards after its training, without labels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +67,7 @@ class ModelSpecification(BaseModel):
     min_side: int
     backbone: str
     frozen_blocks: int
-    pool: Literal["average", "flatten"] = "average"
+    pool: Pool = "average"
     hidden: int = Field(default=0, ge=0)
     weights: str
     data_version: str
@@ -58,6 +76,7 @@ class ModelSpecification(BaseModel):
     seed: int
     synthetic: bool
     software: dict[str, str]
+    adapted: AdaptedTo | None = None
 
     @model_validator(mode="after")
     def _one_limit_a_class(self) -> Self:

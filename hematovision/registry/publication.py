@@ -201,6 +201,7 @@ def _tags(package: Path, data: KeptVersion | None, pipeline_run: str) -> dict[st
         "model_digest": package_digest(package),
         "synthetic": str(specification.synthetic).lower(),
         **({"data_content": data.content} if data else {}),
+        **({"adapted_from": specification.adapted.base} if specification.adapted else {}),
         "requester": requester(),
     }
 

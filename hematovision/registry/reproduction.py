@@ -92,6 +92,7 @@ def reproduce(
     """
     facts, config = read_facts(home, version), _recorded_config(home, version)
     _refuse_retrain(version, config)
+    _refuse_adapted(version, facts)
     versions = KeptVersions(home.data_versions)
     data = versions.find(data_of(home, f"{version.name}/{version.version}"))
     recorded = fetch_model(home, f"models:/{version.name}/{version.version}") / "artifacts" / "package"
@@ -145,6 +146,15 @@ def _refuse_retrain(version: Any, config: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{version.name}/{version.version} went on from a champion with accepted corrections; only versions "
             "trained from the start are reproduced. Its data can be had: `hematovision data checkout`."
+        )
+
+
+def _refuse_adapted(version: Any, facts: CardFacts) -> None:
+    adapted = facts.specification.adapted
+    if adapted:
+        raise UsageError(
+            f"{version.name}/{version.version} is {adapted.base} moved towards pictures of another site; reproduce "
+            f"{adapted.base}, and adapt it again to the same pictures."
         )
 
 

@@ -37,7 +37,7 @@ def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSet
 
 def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndarray) -> None:
     strengths = ("rotation_degrees", "zoom", "shift", "brightness", "contrast", "saturation", "hue_degrees")
-    photography = ("stain", "white_balance", "illumination", "blur")
+    photography = ("stain", "dyes", "white_balance", "illumination", "vignette", "blur", "sharpening", "noise")
     nothing = chosen.model_copy(
         update={**dict.fromkeys((*strengths, *photography), 0.0), "flips": False, "jpeg_quality": 100}
     )
@@ -60,6 +60,48 @@ def test_light_has_a_slope(chosen: AugmentationSettings) -> None:
     grey = np.full((64, 64, 3), 120, np.uint8)
     ranges = [np.ptp(augment(grey, view_generator("a", view, 1), lit).astype(int)) for view in range(10)]
     assert max(ranges) > 40
+
+
+QUIET = ("brightness", "contrast", "saturation", "hue_degrees", "stain", "white_balance", "illumination", "blur")
+
+
+def only(chosen: AugmentationSettings, **changes: float) -> AugmentationSettings:
+    """Nothing but these changes, beside rotation and the like."""
+    return chosen.model_copy(
+        update={
+            **dict.fromkeys((*QUIET, "dyes", "vignette", "sharpening", "noise"), 0.0),
+            "jpeg_quality": 100,
+            **changes,
+        }
+    )
+
+
+def views(image: np.ndarray, settings: AugmentationSettings, count: int = 24) -> np.ndarray:
+    return np.stack([augment(image, view_generator("a", view, 1), settings) for view in range(count)]).astype(float)
+
+
+def test_other_dyes_change_the_colour_of_what_is_stained_and_of_nothing_else(chosen: AugmentationSettings) -> None:
+    stained, white = np.full((64, 64, 3), (120, 60, 140), np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    colours = views(stained, only(chosen, dyes=0.3))[:, 32, 32]
+    assert (colours / colours.sum(1, keepdims=True)).std(0).max() > 0.01
+    assert views(white, only(chosen, dyes=0.3)).min() >= 254
+
+
+def test_corners_are_darker_than_the_middle(chosen: AugmentationSettings) -> None:
+    found = views(np.full((64, 64, 3), 120, np.uint8), only(chosen, vignette=0.5))
+    lost = found[:, 31:33, 31:33].mean((1, 2, 3)) - found[:, [0, 0, -1, -1], [0, -1, 0, -1]].mean((1, 2))
+    assert lost.min() > -1 and lost.max() > 30
+
+
+def test_about_half_of_the_views_are_noisy_and_half_are_sharpened(
+    chosen: AugmentationSettings, cell: np.ndarray
+) -> None:
+    flat = np.full((64, 64, 3), 120, np.uint8)
+    noisy = views(flat, only(chosen, noise=0.1), 60).std((1, 2, 3)) > 0.6
+    assert 15 < noisy.sum() < 45
+    still = {"rotation_degrees": 0.0, "zoom": 0.0, "shift": 0.0, "flips": False}
+    crisp = np.ptp(views(cell, only(chosen, sharpening=2.0, **still), 60), axis=(1, 2, 3)) > np.ptp(cell) + 3
+    assert 15 < crisp.sum() < 45
 
 
 def test_reflection_fills_what_a_rotation_opens(chosen: AugmentationSettings) -> None:

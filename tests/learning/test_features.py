@@ -106,3 +106,16 @@ def test_what_decides_a_feature_names_its_folder(backbone: Backbone, plan: Featu
     digests = [plan.digest(backbone), plan.digest(other), *(each.digest(backbone) for each in changed)]
     assert len(set(digests)) == len(digests)
     assert plan.digest(backbone) == plan.digest(backbone)
+
+
+def test_a_head_alone_keeps_the_maps_of_the_untouched_cell_and_finds_those_of_a_whole_run(
+    backbone: Backbone, plan: FeaturePlan, tmp_path: Path
+) -> None:
+    head, asked = replace(plan, mapped_views=1), []
+    short = extract(list(CELLS), backbone, head, tmp_path, asked).read(list(CELLS))
+    assert (short.taps.shape, short.pooled.shape[1]) == ((5, 1), 3)
+    whole = extract(list(CELLS), backbone, plan, tmp_path, asked).read(list(CELLS))
+    assert whole.taps.shape == (5, 3) and len(asked) == 10, "fine-tuning needs the maps of every view"
+    np.testing.assert_array_equal(short.pooled, whole.pooled)
+    extract(list(CELLS), backbone, head, tmp_path, asked)
+    assert len(asked) == 10, "what a whole run computed is enough for a head"

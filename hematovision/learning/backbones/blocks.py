@@ -19,9 +19,44 @@ class Blocks:
     blocks: Sequence[nn.Module]
     pooling: Sequence[nn.Module]
 
-    def cut(self, frozen: int) -> tuple[nn.Sequential, nn.Sequential]:
-        """The first `frozen` blocks, and all that follows with the pooling; with 0 the first part is the identity."""
-        return nn.Sequential(*self.blocks[:frozen]), nn.Sequential(*self.blocks[frozen:], *self.pooling)
+    def cut(self, frozen: int, stages: Sequence[int] = ()) -> tuple[nn.Sequential, nn.Sequential]:
+        """The first `frozen` blocks, and all that follows with the pooling; with 0 the first part is the identity.
+
+        Args:
+            stages: numbers of blocks whose maps are summarised too; those before the last frozen one are not seen.
+        """
+        after = [block - frozen for block in stages if block >= frozen - 1]
+        upper = [*self.blocks[frozen:], *self.pooling]
+        return nn.Sequential(*self.blocks[:frozen]), StagePooling(upper, after) if after else nn.Sequential(*upper)
+
+
+class StagePooling(nn.Sequential):
+    """Layers up to the pooling that hand on more than the last map: maps (N, C, h, w) → features (N, width).
+
+    Early maps keep what late ones have given up for ImageNet's classes: grain, colour, the edge of a nucleus. Source:
+    Hariharan et al. 2015, Hypercolumns (CVPR), here for a whole picture.
+    """
+
+    def __init__(self, layers: Sequence[nn.Module], after: Sequence[int]) -> None:
+        """Take the layers, and the numbers of those whose output is summarised; -1 is what comes in."""
+        super().__init__(*layers)
+        self.after = frozenset(after)
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Summaries in the order of the layers, then the pooled features."""
+        found = [mean_and_deviation(maps)] if -1 in self.after else []
+        for number, layer in enumerate(self):
+            maps = layer(maps)
+            if number in self.after:
+                found.append(mean_and_deviation(maps))
+        return torch.cat([*found, maps], 1)
+
+
+def mean_and_deviation(maps: torch.Tensor) -> torch.Tensor:
+    """Of each channel, (N, C, h, w) → (N, 2C)."""
+    mean = maps.mean((2, 3))
+    variance = ((maps - mean[:, :, None, None]) ** 2).mean((2, 3))
+    return torch.cat([mean, (variance + 1e-12).sqrt()], 1)
 
 
 def as_they_are() -> list[nn.Module]:

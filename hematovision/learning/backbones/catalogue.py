@@ -62,12 +62,18 @@ class Description:
         frozen_blocks: where `auto` cuts.
         width: length of the pooled feature vector.
         parameters: weights of the network.
+        stages: the last block of every resolution but the smallest, and how many channels it has.
     """
 
     blocks: int
     frozen_blocks: int
     width: int
     parameters: int
+    stages: dict[int, int]
+
+    def stages_behind(self, frozen: int) -> dict[int, int]:
+        """Those that frozen blocks hand on, or that follow them."""
+        return {block: channels for block, channels in self.stages.items() if block >= frozen - 1}
 
 
 def _automatic_cut(sides: list[int], published: int) -> int:
@@ -100,18 +106,21 @@ def describe(name: str) -> Description:
     Raises:
         UsageError: an unknown name.
     """
-    parts, maps, sides = _on_meta(name), _one_picture(name), []
+    parts, maps = _on_meta(name), _one_picture(name)
+    sides, channels = [], []
     whole = nn.ModuleList([*parts.blocks, *parts.pooling])
     with torch.no_grad():
         for block in parts.blocks:
             maps = block(maps)
             sides.append(min(maps.shape[2:], default=0))
+            channels.append(maps.shape[1])
         pooled = nn.Sequential(*parts.pooling)(maps)
     return Description(
         blocks=len(parts.blocks),
         frozen_blocks=_automatic_cut(sides, find_architecture(name).sides.published),
         width=pooled.shape[1],
         parameters=sum(weight.numel() for weight in whole.parameters()),
+        stages={block: channels[block] for block in range(len(sides) - 1) if sides[block] > sides[block + 1]},
     )
 
 

@@ -12,7 +12,7 @@ from hematovision.learning.backbones.architecture import Architecture, InputSide
 from hematovision.learning.backbones.blocks import Blocks, as_they_are
 from hematovision.learning.backbones.catalogue import describe, find_architecture, flattened_width
 from hematovision.learning.backbones.random_start import DrawsFrom, random_blocks
-from hematovision.learning.settings import BackboneSettings
+from hematovision.learning.settings import AVERAGED, BackboneSettings, Pool, Pooling
 from hematovision.learning.weights import load_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Backbone:
         weights: name of the published weights, or `none`.
         sides: the sides of the pictures it takes.
         frozen_blocks: how many blocks `lower` holds.
-        flattened: `upper` ends in every place of the last map instead of its mean.
+        pool: what `upper` makes of its maps, as in `learning.head`.
     """
 
     lower: nn.Module
@@ -41,7 +41,7 @@ class Backbone:
     weights: str
     sides: InputSides
     frozen_blocks: int
-    flattened: bool = False
+    pool: Pool = "average"
 
 
 @functools.cache
@@ -81,12 +81,12 @@ def _pretrained(architecture: Architecture, seed: int) -> Blocks:
             ) from error
 
 
-def load_backbone(settings: BackboneSettings, *, seed: int, flattened: int | None = None) -> Backbone:
+def load_backbone(settings: BackboneSettings, *, seed: int, pooling: Pooling = AVERAGED) -> Backbone:
     """Build a backbone in evaluation mode.
 
     Args:
         seed: of a random start, where the settings ask for one.
-        flattened: side of the pictures in pixels, where their last map is to be flattened instead of averaged.
+        pooling: what the head is to see of the maps.
 
     Raises:
         UsageError: an unknown name, an impossible cut, or a side the network cannot take.
@@ -102,31 +102,33 @@ def load_backbone(settings: BackboneSettings, *, seed: int, flattened: int | Non
     else:
         parts = _pretrained(architecture, seed)
     weights = "none" if settings.weights == "none" else architecture.weights
-    return _cut_in_two(settings.name, parts, frozen, weights, flattened)
+    return _cut_in_two(settings.name, parts, frozen, weights, pooling)
 
 
-def blank_backbone(name: str, frozen_blocks: int, *, flattened: int | None = None) -> Backbone:
-    """A backbone with arbitrary weights, to be filled with those of a trained model; `flattened` as in `load_backbone`.
+def blank_backbone(name: str, frozen_blocks: int, *, pooling: Pooling = AVERAGED) -> Backbone:
+    """A backbone with arbitrary weights, to be filled with those of a trained model.
 
     Raises:
         UsageError: an unknown name.
     """
-    return _cut_in_two(name, random_blocks(find_architecture(name), seed=0), frozen_blocks, "none", flattened)
+    return _cut_in_two(name, random_blocks(find_architecture(name), seed=0), frozen_blocks, "none", pooling)
 
 
-def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str, flattened: int | None) -> Backbone:
-    architecture = find_architecture(name)
-    if flattened:
-        parts = replace(parts, pooling=as_they_are())
-    lower, upper = parts.cut(frozen_blocks)
+def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str, pooling: Pooling) -> Backbone:
+    architecture, described = find_architecture(name), describe(name)
+    stages = described.stages_behind(frozen_blocks) if pooling.pool == "stages" else {}
+    width = described.width + 2 * sum(stages.values())
+    if pooling.pool == "flatten":
+        parts, width = replace(parts, pooling=as_they_are()), flattened_width(name, pooling.side)
+    lower, upper = parts.cut(frozen_blocks, list(stages))
     return Backbone(
         lower.eval(),
         upper.eval(),
-        flattened_width(name, flattened) if flattened else describe(name).width,
+        width,
         architecture.mean,
         architecture.deviation,
         weights,
         architecture.sides,
         frozen_blocks,
-        flattened is not None,
+        pooling.pool,
     )

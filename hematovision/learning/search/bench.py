@@ -66,7 +66,7 @@ class Bench:
 
         Where only the head is trained these are pooled features read once, followed by no block at all.
         """
-        head_only = settings.training.fine_tuning.epochs == 0
+        head_only = settings.head_alone
         computed = (settings.backbone.model_dump_json(), settings.augmentation.model_dump_json())
         key = " ".join([str(head_only), settings.head.pool, *computed])
         with self._one_at_a_time:
@@ -80,7 +80,7 @@ class Bench:
     def _read(self, settings: LearningSettings, head_only: bool) -> tuple[Features, Backbone]:
         where = self._prepare(settings)
         features = FeatureCache(Path(where.folder)).read(list(self.cells["sha256"]))
-        backbone = load_backbone(settings.backbone, seed=self.seed, flattened=settings.flattened(where.side))
+        backbone = load_backbone(settings.backbone, seed=self.seed, pooling=settings.pooling(where.side))
         if not head_only:
             return features, backbone
         return Features(features.pooled, features.pooled), replace(backbone, lower=nn.Identity(), upper=nn.Identity())
