@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hematovision.cli.options import AsJson, Config
+
 
 def add_adaptation(app: typer.Typer) -> None:
     """Give the application the command."""
@@ -19,13 +21,8 @@ def adapt(
     data: Annotated[
         Path, typer.Option("--data", metavar="PATH", help="Pictures of the new site; labels are not read.")
     ],
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="YAML laid over configs/default.yaml, or a name in configs/."),
-    ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output, all else on standard error.")
-    ] = False,
+    config: Config = None,
+    json: AsJson = False,
 ) -> None:
     """Make a challenger whose batch norms follow unlabelled pictures of a new site; judged like any other version."""
     from hematovision.cli import adaptation
