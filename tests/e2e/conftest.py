@@ -96,9 +96,10 @@ def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it.
 
-    The retrain comes last: it makes a champion in the registry that the others look at.
+    What makes other versions and champions comes last, as the others look at the same registry.
     """
-    items.sort(key=lambda item: item.path.stem == "test_improvement")
+    changing = ["test_adaptation", "test_improvement"]
+    items.sort(key=lambda item: changing.index(item.path.stem) if item.path.stem in changing else -1)
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             shares = "trained" in getattr(item, "fixturenames", ())
