@@ -11,7 +11,7 @@ class ImprovementSettings(BaseModel):
     Attributes:
         minimum_accepted: accepted cells the champion has not learnt from; fewer wait for more.
         held_out_fraction: of the new cells, by group, that no training sees; both models are compared on it.
-        epochs, learning_rate: of going on from the champion, known cells rehearsed half and half.
+        epochs, learning_rate: of going on from the champion, known cells rehearsed (`learning.training.rehearsed`).
         promote: `review` leaves the challenger to people; `policy` promotes it where the promotion policy asks for
             nobody's approval and every gate passed.
     """

@@ -26,25 +26,28 @@ class Part:
 
     Attributes:
         fresh: (N,) bool, which rows a network that is trained on has not seen yet. Where given, an epoch is all of
-            these and as many of the others, drawn anew each time: rehearsal (Robins 1995), against forgetting.
+            these and `rehearsed` times as many of the others, drawn anew each time: rehearsal (Robins 1995), against
+            forgetting.
     """
 
     rows: np.ndarray
     targets: np.ndarray
     fresh: np.ndarray | None = None
+    rehearsed: int = 1
 
     @property
     def epoch_cells(self) -> int:
         """Cells of one epoch."""
-        return len(self.rows) if self.fresh is None else 2 * int(self.fresh.sum())
+        return len(self.rows) if self.fresh is None else (1 + self.rehearsed) * int(self.fresh.sum())
 
     def order(self, generator: torch.Generator) -> torch.Tensor:
         """Positions (epoch_cells,) for one epoch, shuffled."""
         if self.fresh is None:
             return torch.randperm(len(self.rows), generator=generator)
         fresh, known = (torch.from_numpy(np.flatnonzero(chosen)) for chosen in (self.fresh, ~self.fresh))
-        rounds = -(-len(fresh) // max(1, len(known)))
-        drawn = torch.cat([torch.randperm(len(known), generator=generator) for _ in range(rounds)])[: len(fresh)]
+        wanted = self.rehearsed * len(fresh)
+        rounds = -(-wanted // max(1, len(known)))
+        drawn = torch.cat([torch.randperm(len(known), generator=generator) for _ in range(rounds)])[:wanted]
         both = torch.cat([fresh, known[drawn]])
         return both[torch.randperm(len(both), generator=generator)]
 

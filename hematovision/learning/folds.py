@@ -132,13 +132,18 @@ def prepare_features(
 
 
 def _part(
-    rows: pd.DataFrame, positions: dict[str, int], classes: Sequence[str], start: WarmStart | None = None
+    rows: pd.DataFrame,
+    positions: dict[str, int],
+    classes: Sequence[str],
+    start: WarmStart | None = None,
+    rehearsed: int = 1,
 ) -> Part:
     numbers = {label: number for number, label in enumerate(classes)}
     return Part(
         np.array([positions[path] for path in rows["path"]], dtype=np.int64),
         np.array([numbers[label] for label in rows["label"]], dtype=np.int64),
         None if start is None else rows["sha256"].isin(start.fresh).to_numpy(dtype=bool),
+        rehearsed,
     )
 
 
@@ -163,7 +168,7 @@ def train_on(
     fitted, held_out = validation_split(rows, fraction=settings.training.validation_fraction, seed=seed)
     return train(
         FeatureCache(Path(features.folder)).read(list(rows["sha256"])),
-        _part(fitted, positions, classes, start),
+        _part(fitted, positions, classes, start, settings.training.rehearsed),
         _part(held_out, positions, classes),
         load_backbone(settings.backbone, seed=seed, pooling=settings.pooling(features.side)),
         classes,

@@ -153,7 +153,11 @@ class SolverSettings(_Settings):
 
 
 class TrainingSettings(_Settings):
-    """Two phases: the head on frozen features, then the upper blocks with it."""
+    """Two phases: the head on frozen features, then the upper blocks with it.
+
+    Attributes:
+        rehearsed: known cells shown for every new one, where training goes on from a network (Robins 1995).
+    """
 
     validation_fraction: float = Field(gt=0, lt=0.5)
     dropout: float = Field(ge=0, lt=1)
@@ -161,6 +165,7 @@ class TrainingSettings(_Settings):
     class_weights_from_ratio: float = Field(
         ge=1, description="classes are weighted when the largest is this many times the smallest"
     )
+    rehearsed: int = Field(ge=1)
     solver: SolverSettings
     frozen: PhaseSettings
     fine_tuning: PhaseSettings

@@ -96,11 +96,17 @@ def trained(hematovision: Command, cells: Path) -> dict[str, Any]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker for all that share the trained run; what has runs of its own, or none, may go on beside it.
 
-    What makes other versions and champions comes last, as the others look at the same registry.
+    What takes long comes first, so that no worker ends alone with it. What makes other versions and champions comes
+    last of those that look at the same registry.
     """
     changing = ["test_adaptation", "test_improvement"]
     items.sort(key=lambda item: changing.index(item.path.stem) if item.path.stem in changing else -1)
+    items.sort(key=lambda item: (not _is_whole(item), item.get_closest_marker("slow") is None))
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if _is_whole(item):
             shares = "trained" in getattr(item, "fixturenames", ())
             item.add_marker(pytest.mark.xdist_group("e2e" if shares else item.path.stem))
+
+
+def _is_whole(item: pytest.Item) -> bool:
+    return item.path.is_relative_to(Path(__file__).parent)

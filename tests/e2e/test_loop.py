@@ -39,14 +39,14 @@ learning:
   backbone: {image_size: 96}
   augmentation: {views: 4}
   training:
-    frozen: {epochs: 20}
-    fine_tuning: {epochs: 15, batch_size: 16}
+    frozen: {epochs: 15}
+    fine_tuning: {epochs: 8, batch_size: 16}
 evaluation: {resamples: 100}
 robustness: {cells: 0}
 monitoring: {resamples: 300}
 serving: {poll_seconds: 2}
 scheduling: {stop_seconds: 5}
-rehearsal: {slides_a: 16, slides_b: 14, per_class: 5, pause_seconds: 0.5}
+rehearsal: {slides_a: 16, slides_b: 14, per_class: 5, pause_seconds: 0.5, every_seconds: 5}
 """
 
 

@@ -19,6 +19,11 @@ POLICY = (
     + """
 against_champion:
   accuracy: {loss: 0.05, margin: null}
+  macro_f1: {loss: 0.05, margin: null}
+  recall: {loss: 1.0, margin: null}
+  set_coverage: {loss: 1.0, margin: null}
+  set_size: {loss: 8.0, margin: null}
+  ece: {loss: 1.0, margin: null}
 review:
   one_login_one_person: false
   dirty_tree: allow

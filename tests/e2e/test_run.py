@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from hematovision.home import locate_home
+from hematovision.registry.versions import find_version
 from tests.e2e.conftest import Command
 
 pytestmark = pytest.mark.slow
@@ -205,11 +207,16 @@ def test_evaluation_on_another_scanner_is_scored_by_class(
     assert ended.document["slices"]["n"] == 48
 
 
-def test_monitoring_tells_own_cells_from_another_scanner(
-    trained: dict[str, Any], hematovision: Command, tmp_path: Path
+def test_monitoring_tells_held_out_cells_from_another_scanner(
+    trained: dict[str, Any], cells: Path, hematovision: Command, tmp_path: Path
 ) -> None:
-    assert hematovision("data", "generate", tmp_path / "same", "--seed", "77").code == 0
-    assert hematovision("data", "generate", tmp_path / "other", "--seed", "77", "--scanner", "C").code == 0
+    manifest = find_version(locate_home(), trained["model"]["uri"]).manifest()
+    assert manifest is not None
+    (tmp_path / "same").mkdir()
+    for number, path in enumerate(manifest.loc[manifest["split"] == "golden", "path"]):
+        shutil.copyfile(cells / path, tmp_path / "same" / f"{number:03}{Path(path).suffix}")
+    drawn = ("--seed", "77", "--scanner", "C", "--slides", "8")
+    assert hematovision("data", "generate", tmp_path / "other", *drawn).code == 0
     same = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "same")
     other = hematovision("monitor", "--model", trained["model"]["uri"], "--data", tmp_path / "other")
     assert same.code == other.code == 0, same.errors + other.errors

@@ -205,6 +205,8 @@ def test_an_epoch_rehearses_as_many_known_cells_as_are_fresh() -> None:
     assert part.epoch_cells == 6
     assert all(sorted(set(epoch) & {3, 5, 8}) == [3, 5, 8] and len(set(epoch)) == 6 for epoch in epochs)
     assert len({frozenset(epoch) for epoch in epochs}) == 4
+    thrice = Part(part.rows, part.targets, fresh, rehearsed=3)
+    assert thrice.epoch_cells == 12 == len(set(thrice.order(generator).tolist()))
 
 
 def test_few_known_cells_are_rehearsed_again() -> None:

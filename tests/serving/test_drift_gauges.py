@@ -1,5 +1,6 @@
 """The drift state at /metrics: of the model that serves, at every site, and how old it is."""
 
+import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,7 +62,8 @@ def test_a_history_that_cannot_be_read_stops_nothing_and_leaves_what_was_seen(
         raise SQLAlchemyError("the database is gone")
 
     monkeypatch.setattr(history, "standing", gone)
-    gauges.look()
+    with caplog.at_level(logging.ERROR):
+        gauges.look()
     assert _alarms(registry) == {(MODEL, "north"): 1.0}
     assert "the database is gone" in caplog.text
 
