@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from threading import Lock
@@ -26,6 +27,19 @@ def import_openvino() -> ModuleType:
     """
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     return _import_runtime("openvino")
+
+
+@cache
+def openvino_core() -> Any:
+    """The one entrance to OpenVINO of this process.
+
+    Each further one would set the main thread's signal stack; freed out of order they leave it dangling, and the next
+    signal with a Python handler ends the process (OpenVINO 2026.4).
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    return import_openvino().Core()
 
 
 def _import_runtime(name: Runtime) -> ModuleType:
@@ -78,7 +92,7 @@ def compile_onnx(path: Path, *, precision: str) -> Any:
     Args:
         precision: `f32`, or `bf16` where the CPU has it.
     """
-    core = import_openvino().Core()
+    core = openvino_core()
     return core.compile_model(core.read_model(path), "CPU", {"INFERENCE_PRECISION_HINT": precision})
 
 
@@ -88,7 +102,7 @@ def check_precision(asked: str) -> None:
     Raises:
         UsageError: bf16 is asked for, and this CPU has none.
     """
-    if asked == "bf16" and "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if asked == "bf16" and "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise UsageError("This CPU does not compute in bf16: set learning.backbone.precision: f32.")
 
 
@@ -100,7 +114,7 @@ def taking_pictures(path: Path, mean: Sequence[float], deviation: Sequence[float
         compact: outputs given as float16.
     """
     openvino = import_openvino()
-    prepared = openvino.preprocess.PrePostProcessor(openvino.Core().read_model(path))
+    prepared = openvino.preprocess.PrePostProcessor(openvino_core().read_model(path))
     pictures = prepared.input()
     pictures.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
     pictures.model().set_layout(openvino.Layout("NCHW"))
@@ -114,4 +128,4 @@ def taking_pictures(path: Path, mean: Sequence[float], deviation: Sequence[float
 def compile_for_throughput(model: Any, *, precision: str) -> Any:
     """Compile a network so that calls side by side keep every core busy."""
     hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
-    return import_openvino().Core().compile_model(model, "CPU", hints)
+    return openvino_core().compile_model(model, "CPU", hints)

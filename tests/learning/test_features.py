@@ -13,7 +13,7 @@ from hematovision.learning import extraction
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.extraction import extract_features, views_of
 from hematovision.learning.features import FeatureCache, FeaturePlan
-from hematovision.learning.inference import import_openvino
+from hematovision.learning.inference import openvino_core
 from hematovision.learning.preprocessing import normalise
 
 CELLS = {f"{number:064x}": np.random.default_rng(number).integers(0, 256, (40, 48, 3), np.uint8) for number in range(5)}
@@ -53,7 +53,7 @@ def test_features_are_what_torch_computes(backbone: Backbone, plan: FeaturePlan,
 
 
 @pytest.mark.skipif(
-    "BF16" not in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
+    "BF16" not in openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"),
     reason="this CPU does not compute in bf16",
 )
 def test_reduced_precision_agrees_or_is_refused(
