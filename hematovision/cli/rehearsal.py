@@ -44,6 +44,7 @@ def _interrupted(*_: Any) -> None:
 def _rehearse(output: Output, settings: "RunConfig", sources: dict[str, Path] | None, work: Path | None) -> None:
     from rich.console import Console
 
+    from hematovision.errors import GateRefused
     from hematovision.home import locate_home
     from hematovision.rehearsal.rehearse import rehearse
     from hematovision.rehearsal.story import Story
@@ -60,3 +61,5 @@ def _rehearse(output: Output, settings: "RunConfig", sources: dict[str, Path] | 
     )
     found = rehearse(place, settings, given, story)
     output.result(found.model_dump(mode="json"), show_loop)
+    if found.broken:
+        raise GateRefused(f"The loop ran to its end and did not keep its promise: {'; '.join(found.broken)}.")

@@ -29,17 +29,20 @@ def import_openvino() -> ModuleType:
     return _import_runtime("openvino")
 
 
-@cache
 def openvino_core() -> Any:
     """The one entrance to OpenVINO of this process.
-
-    Each further one would set the main thread's signal stack; freed out of order they leave it dangling, and the next
-    signal with a Python handler ends the process (OpenVINO 2026.4).
 
     Raises:
         UsageError: it is not installed.
     """
-    return import_openvino().Core()
+    return _only_core(import_openvino())
+
+
+@cache
+def _only_core(openvino: ModuleType) -> Any:
+    """Each further core would set the main thread's signal stack; freed out of order they leave it dangling, and the
+    next signal with a Python handler ends the process (OpenVINO 2026.4)."""
+    return openvino.Core()
 
 
 def _import_runtime(name: Runtime) -> ModuleType:

@@ -82,3 +82,15 @@ class Outcome(BaseModel):
             "site_a": round(self.after.site_a.accuracy.value - self.before.site_a.accuracy.value, 6),
             "site_b": round(self.after.site_b.accuracy.value - self.before.site_b.accuracy.value, 6),
         }
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def broken(self) -> list[str]:
+        """What the loop promises and did not keep, in words; empty where all of it held."""
+        kept = {
+            "no alarm was raised": self.alarm_raised,
+            f"the retrain was started by a {self.started_by}": self.started_by == "schedule",
+            f"{self.dropped_requests} requests got no answer": self.dropped_requests == 0,
+            "the alarm did not clear": self.alarm_cleared,
+        }
+        return [words for words, held in kept.items() if not held]

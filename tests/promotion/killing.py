@@ -113,7 +113,8 @@ def _points(steps: int, moving: Sequence[int], count: int) -> list[int]:
     """A quarter spread over everything, the rest over what decides."""
     few = max(1, count // 4)
     spread = [1 + round(place * (steps - 1) / max(1, few - 1)) for place in range(few)]
-    dense = [moving[0] + round(place * (moving[1] - moving[0]) / (count - few - 1)) for place in range(count - few)]
+    step = (moving[1] - moving[0]) / max(1, count - few - 1)
+    dense = [moving[0] + round(place * step) for place in range(count - few)]
     return sorted({*spread, *dense})
 
 

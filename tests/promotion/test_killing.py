@@ -36,4 +36,4 @@ def test_a_killed_registration_leaves_no_version_or_a_whole_one(tmp_path: Path) 
 
 @pytest.mark.slow
 def test_after_a_killed_decision_tags_and_card_say_what_the_ledger_says(tmp_path: Path) -> None:
-    killed(tmp_path, 5, "decisions")
+    killed(tmp_path, 6, "decisions")

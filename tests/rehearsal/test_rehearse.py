@@ -110,7 +110,9 @@ def test_the_whole_loop_in_order(
     assert (outcome.before.site_a.accuracy.value, outcome.before.site_b.accuracy.value) == (1.0, 0.0)
     assert outcome.gain == {"site_a": 0.0, "site_b": 1.0}
     assert outcome.alarm_raised and outcome.alarm_cleared and outcome.started_by == "schedule"
-    assert outcome.synthetic and outcome.dropped_requests == 0
+    assert outcome.synthetic and outcome.dropped_requests == 0 and outcome.broken == []
+    worse = outcome.model_copy(update={"dropped_requests": 2, "alarm_cleared": False})
+    assert worse.broken == ["2 requests got no answer", "the alarm did not clear"]
     assert outcome.requests == len(service.sites) > sum(outcome.cells.values())
     assert outcome.corrections.accepted == outcome.corrections.given == outcome.corrections.wrong == 8
     words = [" ".join(words[:2]) for words in _commands(tmp_path)]
