@@ -64,9 +64,9 @@ def freeze(
     freeze_golden(manifest, home.golden, data_version=version, parameters={"seed": 1})
 
 
-def store_at(root: Path, pictures: str | None = None, **feedback: object) -> FeedbackStore:
+def store_at(root: Path, pictures: str | None = None, database: str | None = None, **feedback: object) -> FeedbackStore:
     config = load_config(None, {"feedback": feedback})
     limits = Limits(config.reading.max_pixels, config.reading.min_side)
     return open_feedback(
-        Home(root), None, pictures, settings=config.feedback, duplicates=config.duplicates, limits=limits
+        Home(root), database, pictures, settings=config.feedback, duplicates=config.duplicates, limits=limits
     )
