@@ -20,13 +20,26 @@ def configured(
     return load_config(config, {name: value for name, value in changes.items() if value is not None})
 
 
-def _start(pipeline: Any, config: Any, refused: Callable[[Any], None] | None = None) -> Any:
+def _place(config: Any) -> dict[str, Any]:
+    """Where the data lie; what no run could read is refused here, before seconds of imports.
+
+    Raises:
+        UsageError: by its names alone it is no data set.
+    """
     from hematovision.config import data_path
+
+    path, embedded = data_path(config), config.data == "synthetic"
+    if not embedded:
+        from hematovision.data.sources.recognition import recognise
+
+        recognise(path, None)
+    return {"path": str(path), "embedded": embedded}
+
+
+def _start(pipeline: Any, config: Any, place: dict[str, Any], refused: Callable[[Any], None] | None = None) -> Any:
     from pipelines.execution import execute
 
-    return execute(
-        pipeline, refused=refused, config=config, path=str(data_path(config)), embedded=config.data == "synthetic"
-    )
+    return execute(pipeline, refused=refused, config=config, **place)
 
 
 def run(
@@ -36,9 +49,10 @@ def run(
     with command(as_json) as output:
         started = time.monotonic()
         settings = configured(data, config, on_leakage, folds, seed)
+        place = _place(settings)
         from pipelines.training import training_pipeline
 
-        finished = _start(training_pipeline, settings)
+        finished = _start(training_pipeline, settings, place)
         summary = finished.artifact("register_model", "summary").model_dump()
         verdict = finished.artifact("judge_model", "verdict").model_dump()
         output.result({**summary, "verdict": verdict, "seconds": round(time.monotonic() - started, 1)}, show_run)
@@ -51,9 +65,10 @@ def train(
     with command(as_json) as output:
         started = time.monotonic()
         settings = configured(data, config, on_leakage, folds, seed)
+        place = _place(settings)
         from pipelines.training import candidate_pipeline
 
-        finished = _start(candidate_pipeline, settings)
+        finished = _start(candidate_pipeline, settings, place)
         summary = finished.artifact("write_report", "candidate").model_dump()
         output.result({**summary, "seconds": round(time.monotonic() - started, 1)}, show_candidate)
 
@@ -64,9 +79,10 @@ def ingest(
     """The front half; a refusal still tells what was found."""
     with command(as_json) as output:
         settings = configured(data, config, on_leakage, folds, seed)
+        place = _place(settings)
         from pipelines.ingestion import ingestion_pipeline
 
-        _tell(output, _start(ingestion_pipeline, settings, refused=lambda run: _tell(output, run)))
+        _tell(output, _start(ingestion_pipeline, settings, place, refused=lambda run: _tell(output, run)))
 
 
 def _tell(output: Output, finished: Any) -> None:

@@ -21,7 +21,7 @@ learning:
   augmentation: {views: 6}
   training:
     frozen: {epochs: 20}
-    fine_tuning: {epochs: 8, batch_size: 16}
+    fine_tuning: {epochs: 6, batch_size: 16}
 evaluation: {resamples: 200}
 robustness: {cells: 8}
 monitoring: {resamples: 300, false_alarm_rate: 0.01}

@@ -306,6 +306,7 @@ def test_the_whole_of_it_works_from_the_keyboard(browser: Browser, service: Runn
         (tmp_path / f"{number}.png").write_bytes(noisy(FAINT, new_seed()))
     with signed_in(browser, service, "review") as lab:
         keyboard = lab.page.keyboard
+        lab.page.on("filechooser", lambda _: None)  # asked for at the key press, it may come too late
         _tab_to(lab, "Choose pictures")
         with lab.page.expect_file_chooser() as asked:
             keyboard.press("Enter")
