@@ -29,8 +29,9 @@ from hematovision.config import RunConfig, load_config
 from hematovision.data.decoding import decode
 from hematovision.data.ingestion import image_files
 from hematovision.data.store import ImageStore
-from hematovision.data.synthetic.dataset import SyntheticPlan, draw_planned
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells
 from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.home import CONFIGS, PROJECT, activate_home
 from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.extraction import backbone_model, fill
@@ -97,7 +98,7 @@ def draw(store: ImageStore, config: RunConfig, count: int) -> list[str]:
     changes = {"image_size": JPEG_SIDE, "slides": -(-count // 8), "cells_per_class_per_slide": 1}
     plan = SyntheticPlan.model_validate({**config.synthetic.model_dump(), **changes})
     scanner = load_scanners(CONFIGS / "scanners.yaml")[plan.scanner]
-    cells = list(plan.cells())[:count]
+    cells = planned_cells(plan)[:count]
     return [store.put(_jpeg(draw_planned(plan, cell, scanner)), durable=False) for cell in cells]
 
 

@@ -23,14 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hematovision.config import load_config
-from hematovision.data.duplicates import (
-    DuplicatePair,
-    DuplicateSettings,
-    Signature,
-    cluster_duplicates,
-    find_duplicates,
-    signature,
-)
+from hematovision.data.duplicates.search import DuplicatePair, cluster_duplicates, find_duplicates
+from hematovision.data.duplicates.settings import DuplicateSettings
+from hematovision.data.duplicates.signature import Signature, signature
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 FILLS = ("black", "white", "grey", "reflect", "edge")

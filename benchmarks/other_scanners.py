@@ -28,8 +28,9 @@ from rich.table import Table
 from hematovision.config import load_config, read_layer
 from hematovision.data.decoding import decode, encode_png
 from hematovision.data.store import ImageStore
-from hematovision.data.synthetic import SyntheticPlan, draw_planned, load_scanners
-from hematovision.data.synthetic.scanner import Scanner
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells
+from hematovision.data.synthetic.scanner import Scanner, load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.home import CONFIGS, activate_home
 from hematovision.learning.adaptation import adapt_batch_norms
 from hematovision.learning.export import export_onnx
@@ -72,7 +73,7 @@ def cells_of(scanner: Scanner, seed: int, slides: int, per_class: int, store: Im
             "width": plan.image_size,
             "height": plan.image_size,
         }
-        for cell in plan.cells()
+        for cell in planned_cells(plan)
     ]
     return pd.DataFrame(rows).sort_values("path", kind="stable", ignore_index=True)
 

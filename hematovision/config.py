@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from hematovision.data.duplicates import DuplicateSettings
-from hematovision.data.expectations import ValidationSettings
-from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.duplicates.settings import DuplicateSettings
+from hematovision.data.settings import ValidationSettings
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.data.versions.settings import RemoteSettings
 from hematovision.database import refuse_password
 from hematovision.errors import UsageError
-from hematovision.evaluation.robustness import RobustnessSettings
-from hematovision.evaluation.slices import SliceSettings
+from hematovision.evaluation.settings import RobustnessSettings, SliceSettings
 from hematovision.feedback.settings import FeedbackSettings
 from hematovision.home import CONFIGS, PROJECT
 from hematovision.improvement.settings import ImprovementSettings

@@ -13,7 +13,8 @@ from hematovision.data.golden import load_golden
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.cross_validation import CrossValidation
 from hematovision.evaluation.metrics import Evaluation
-from hematovision.evaluation.robustness import Robustness, RobustnessSettings
+from hematovision.evaluation.robustness import Robustness
+from hematovision.evaluation.settings import RobustnessSettings
 from hematovision.home import locate_home
 from hematovision.learning.folds import FeatureSet, FoldOutcome
 from hematovision.monitoring.settings import DriftSettings

@@ -9,14 +9,14 @@ from zenml.types import HTMLString
 
 from hematovision.config import ReadingSettings, RecordsSettings, SplitSettings
 from hematovision.data import preparation, splits
-from hematovision.data.duplicates import DuplicateSettings
-from hematovision.data.expectations import ValidationSettings
+from hematovision.data.duplicates.settings import DuplicateSettings
 from hematovision.data.golden import freeze_golden
 from hematovision.data.ingestion import Limits
 from hematovision.data.leakage import Leakage, refuse_leakage
 from hematovision.data.pin import DataPin, pin, pin_embedded, without
+from hematovision.data.settings import ValidationSettings
 from hematovision.data.store import ImageStore
-from hematovision.data.synthetic.dataset import SyntheticPlan
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.data.validation import ValidationResult, raise_for_failures, validate_manifest
 from hematovision.data.versioning import DataVersion, manifest_version
 from hematovision.data.versions.keeping import KeptVersions

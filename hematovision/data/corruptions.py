@@ -2,37 +2,18 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from hematovision.data.decoding import Pixels
+from hematovision.data.settings import SEVERITIES, Corruption
 from hematovision.errors import UsageError
 
-SEVERITIES = 5
 REFERENCE_SIDE = 224
 """Pixels of the pictures that lengths (radii) in the strengths refer to; other sides are scaled to it."""
 
-Kind = Literal["defocus", "motion", "stain", "jpeg", "brightness", "contrast", "saturation", "pixelate", "bubble"]
 FloatImage = NDArray[np.float32]
-
-
-class Corruption(BaseModel):
-    """One way a picture goes wrong.
-
-    Attributes:
-        kind: which; what its strengths mean is said beside each function of this module.
-        strengths: of severity 1 to 5.
-        says: what it stands for at the microscope.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Kind
-    strengths: Annotated[list[float], Field(min_length=SEVERITIES, max_length=SEVERITIES)]
-    says: str
 
 
 def corruption_generator(sha256: str, name: str, seed: int) -> np.random.Generator:

@@ -3,51 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, model_validator
 
 from hematovision.data.manifest import DEVELOPMENT, GOLDEN, GROUPED, HELD_OUT, SPLIT_COLUMNS
+from hematovision.data.settings import Range, Severity, ValidationSettings
 
 if TYPE_CHECKING:
     from great_expectations.expectations import Expectation
-
-Severity = Literal["critical", "warning"]
-
-
-class Range(BaseModel):
-    """From `low` to `high`, both included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-
-class ValidationSettings(BaseModel):
-    """The thresholds of the suite: sides in pixels, measures in the units of `quality.QualityMeasures`.
-
-    `conflicting_clusters` is how grave two labels within one near-duplicate cluster are: neighbouring cells of one
-    photograph may look alike at the rim. Two labels for the very same pixels are always critical.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    min_classes: int
-    min_images_per_class: int
-    side: Range
-    brightness: Range
-    contrast: Range
-    sharpness: Range
-    conflicting_clusters: Severity
-    max_rows_named: int
 
 
 def with_counts(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from hematovision.data.manifest import GROUPED, check_columns
 from hematovision.errors import GateRefused
 
 if TYPE_CHECKING:
-    from hematovision.data.duplicates import DuplicatePair
+    from hematovision.data.duplicates.search import DuplicatePair
 
 _Example = tuple[int, int, str]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.data.sources.tree import walk
-from hematovision.data.synthetic.dataset import SyntheticPlan, is_synthetic, write_dataset
+from hematovision.data.synthetic.dataset import is_synthetic, write_dataset
 from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.data.versioning import DataVersion, ensure_cached, verify_pinned
 from hematovision.errors import UsageError
 from hematovision.progress import Progress

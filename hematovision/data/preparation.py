@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from hematovision.data.duplicates import DuplicateSettings, cluster_duplicates, find_duplicates, signature
+from hematovision.data.duplicates.search import cluster_duplicates, find_duplicates
+from hematovision.data.duplicates.settings import DuplicateSettings
+from hematovision.data.duplicates.signature import signature
 from hematovision.data.groups import assign_groups
 from hematovision.data.ingestion import Limits, read_source
 from hematovision.data.leakage import Leakage, find_leakage

@@ -12,7 +12,8 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from hematovision.data.datadocs import make_self_contained
-from hematovision.data.expectations import Severity, ValidationSettings, expectations, with_counts
+from hematovision.data.expectations import expectations, with_counts
+from hematovision.data.settings import Severity, ValidationSettings
 from hematovision.errors import GateRefused, HematoVisionError
 
 if TYPE_CHECKING:

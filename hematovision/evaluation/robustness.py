@@ -1,13 +1,12 @@
 """How much accuracy is left when pictures go wrong, by corruption and severity."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from hematovision.data.corruptions import SEVERITIES, Corruption
+from hematovision.data.settings import Corruption
 from hematovision.evaluation.intervals import Interval, Sampling, bounded_mean, effective_size, proportion
 
 Condition = tuple[str, int]
@@ -15,20 +14,6 @@ Condition = tuple[str, int]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RobustnessSettings(_Part):
-    """What pictures are put through.
-
-    Attributes:
-        cells: golden cells tested in a run at most; 0 leaves the test out.
-        severities: which of 1 to 5.
-        corruptions: by name.
-    """
-
-    cells: int = Field(ge=0)
-    severities: Annotated[list[Annotated[int, Field(ge=1, le=SEVERITIES)]], Field(min_length=1)]
-    corruptions: Annotated[dict[str, Corruption], Field(min_length=1)]
 
 
 class CorruptionScore(_Part):

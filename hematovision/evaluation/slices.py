@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from hematovision.data.manifest import ATTRIBUTE, attribute_columns
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.intervals import Interval, effective_size, proportion
+from hematovision.evaluation.settings import SliceSettings
 
 BoolArray = NDArray[np.bool_]
 GROUP, SIZE = "group", "size"
@@ -21,20 +22,6 @@ _QUARTERS = ("lowest quarter", "second quarter", "third quarter", "highest quart
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SliceSettings(_Part):
-    """Which slices are looked at, and when one is called worse.
-
-    Attributes:
-        minimum_cells: a slice with fewer is counted, not scored.
-        error_rate: chance that any slice at all is called worse where none is.
-        shown: most slices of a kind that a report shows, the worst first.
-    """
-
-    minimum_cells: int = Field(ge=2)
-    error_rate: float = Field(gt=0, lt=1)
-    shown: int = Field(ge=1)
 
 
 class Slice(_Part):

@@ -15,7 +15,9 @@ import numpy as np
 import pandas as pd
 
 from hematovision.data.decoding import decode, pixel_sha256
-from hematovision.data.duplicates import DuplicateIndex, DuplicateSettings, Signature, signature
+from hematovision.data.duplicates.index import DuplicateIndex
+from hematovision.data.duplicates.settings import DuplicateSettings
+from hematovision.data.duplicates.signature import Signature, signature
 from hematovision.data.golden import GoldenSet, load_golden
 from hematovision.data.groups import slide_in_site, slide_of_site
 from hematovision.data.ingestion import Limits

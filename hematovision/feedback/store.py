@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from hematovision.data.duplicates import DuplicateSettings
+from hematovision.data.duplicates.settings import DuplicateSettings
 from hematovision.data.ingestion import Limits
 from hematovision.data.store import ImageStore
 from hematovision.database import database_url, open_database, writing

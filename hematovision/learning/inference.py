@@ -8,13 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from hematovision.errors import UsageError
+from hematovision.learning.settings import Runtime
 
-Runtime = Literal["openvino", "onnxruntime"]
 Network = Callable[[np.ndarray], Any]
 """Takes (N, 3, S, S) float32 and gives its outputs in order, by number."""
 

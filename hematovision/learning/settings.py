@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hematovision.errors import GateRefused
 
+Runtime = Literal["openvino", "onnxruntime"]
+"""What computes a network."""
+
 
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -12,8 +12,9 @@ from hematovision.data.decoding import Pixels, decode
 from hematovision.data.quality import measure
 from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
-from hematovision.learning.inference import Network, Runtime, compile_for
+from hematovision.learning.inference import Network, compile_for
 from hematovision.learning.preprocessing import normalise, resize
+from hematovision.learning.settings import Runtime
 from hematovision.monitoring.strangeness import Familiar
 from hematovision.progress import Progress
 from hematovision.registry.package import FAMILIAR, NETWORK, ModelSpecification, verify_package

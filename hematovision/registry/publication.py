@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.bill_of_materials import bill_of_materials
 from hematovision.config import RunConfig
 from hematovision.data.decoding import encode_png
-from hematovision.data.synthetic.dataset import draw_planned
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells
 from hematovision.data.synthetic.scanner import load_scanners
 from hematovision.data.versions.keeping import KeptVersions
 from hematovision.data.versions.records import KeptVersion
@@ -179,7 +179,7 @@ def _kept(home: Home, version: str) -> KeptVersion | None:
 def _example(config: RunConfig) -> bytes:
     """A generated cell: an input example must not carry a patient's picture into the registry."""
     scanner = load_scanners(CONFIGS / "scanners.yaml")[config.synthetic.scanner]
-    return encode_png(draw_planned(config.synthetic, next(config.synthetic.cells()), scanner))
+    return encode_png(draw_planned(config.synthetic, planned_cells(config.synthetic)[0], scanner))
 
 
 def software_documents(home: Home) -> dict[str, str]:

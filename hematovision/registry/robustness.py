@@ -15,13 +15,8 @@ from hematovision.data.sources import open_source
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 from hematovision.evaluation.failure_plots import robustness_table
-from hematovision.evaluation.robustness import (
-    Condition,
-    Robustness,
-    RobustnessSettings,
-    summarise_robustness,
-    untested,
-)
+from hematovision.evaluation.robustness import Condition, Robustness, summarise_robustness, untested
+from hematovision.evaluation.settings import RobustnessSettings
 from hematovision.home import Home
 from hematovision.learning.inference import compile_onnx
 from hematovision.learning.preprocessing import normalise, resize

@@ -20,8 +20,9 @@ from hematovision.data.sources import Item, open_source
 from hematovision.data.sources.csv_manifest import MANIFEST_NAME
 from hematovision.data.splits import deal_groups
 from hematovision.data.store import ImageStore
-from hematovision.data.synthetic.dataset import SyntheticPlan, write_dataset
+from hematovision.data.synthetic.dataset import write_dataset
 from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.errors import UnreadableImage, UsageError
 from hematovision.home import CONFIGS
 from hematovision.progress import progress_bar

@@ -13,7 +13,7 @@ import numpy as np
 
 from hematovision.errors import HematoVisionError
 from hematovision.home import Home
-from hematovision.learning.inference import Runtime
+from hematovision.learning.settings import Runtime
 from hematovision.registry.package import ModelSpecification, package_digest
 from hematovision.registry.predictor import Predictor
 from hematovision.registry.resolution import KnownVersion, copy_package

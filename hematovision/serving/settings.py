@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hematovision.learning.inference import Runtime
+from hematovision.learning.settings import Runtime
 
 
 class _Section(BaseModel):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hematovision.config import load_config
-from hematovision.data.corruptions import Corruption, corrupt, corruption_generator
+from hematovision.data.corruptions import corrupt, corruption_generator
+from hematovision.data.settings import Corruption
 from hematovision.errors import UsageError
 
 ALL = load_config().robustness.corruptions

@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from hematovision.data.duplicates import (
-    DuplicatePair,
-    DuplicateSettings,
-    Signature,
-    cluster_duplicates,
-    find_duplicates,
-    signature,
-)
+from hematovision.data.duplicates.search import DuplicatePair, cluster_duplicates, find_duplicates
+from hematovision.data.duplicates.settings import DuplicateSettings
+from hematovision.data.duplicates.signature import Signature, signature
 
 PBC500 = Path(__file__).parents[2].parent / "shared" / "data" / "pbc500"
 SETTINGS = DuplicateSettings(

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from hematovision.data.duplicates import DuplicatePair
+from hematovision.data.duplicates.search import DuplicatePair
 from hematovision.data.groups import assign_groups
 from hematovision.data.leakage import find_leakage, refuse_leakage
 from hematovision.data.manifest import INGESTED

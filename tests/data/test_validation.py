@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from hematovision.data.datadocs import make_self_contained
-from hematovision.data.expectations import Range, ValidationSettings
 from hematovision.data.manifest import COMPLETE
+from hematovision.data.settings import Range, ValidationSettings
 from hematovision.data.validation import FailedExpectation, ValidationResult, raise_for_failures, validate_manifest
 from hematovision.errors import GateRefused
 

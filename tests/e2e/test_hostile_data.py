@@ -115,13 +115,15 @@ def test_unusable_data_are_refused_in_plain_words(
 
 
 def test_leaking_test_folder_is_refused_and_regrouped_on_request(hematovision: Command, tmp_path: Path) -> None:
-    from hematovision.data.synthetic import SyntheticPlan, draw_planned, load_scanners
+    from hematovision.data.synthetic.dataset import draw_planned, planned_cells
+    from hematovision.data.synthetic.scanner import load_scanners
+    from hematovision.data.synthetic.settings import SyntheticPlan
     from hematovision.home import CONFIGS
 
     plan = SyntheticPlan(seed=3, image_size=128, slides=15, cells_per_class_per_slide=2, scanner="A")
     scanner = load_scanners(CONFIGS / "scanners.yaml")["A"]
     planted = 0
-    for number, cell in enumerate(plan.cells()):
+    for number, cell in enumerate(planned_cells(plan)):
         if cell.cell_class not in ("eosinophil", "monocyte"):
             continue
         pixels = draw_planned(plan, cell, scanner)

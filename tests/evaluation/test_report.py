@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hematovision.data.corruptions import Corruption
+from hematovision.data.settings import Corruption
 from hematovision.errors import HematoVisionError
 from hematovision.evaluation.cross_validation import FoldPredictions, pool_folds
 from hematovision.evaluation.metrics import evaluate
@@ -18,7 +18,8 @@ from hematovision.evaluation.plots import LearningCurve
 from hematovision.evaluation.report import digits, percent, render_report, show_correct, show_mistakes
 from hematovision.evaluation.report_content import Data, LeftOut, Provenance, ReportContent, Training
 from hematovision.evaluation.robustness import summarise_robustness, untested
-from hematovision.evaluation.slices import Slices, SliceSettings, slice_errors
+from hematovision.evaluation.settings import SliceSettings
+from hematovision.evaluation.slices import Slices, slice_errors
 from hematovision.evaluation.trust import Trust, Trusted, assess_trust
 
 HOSTILE = "<script>alert('x')</script>\"><img src=http://evil.example/x onerror=alert(1)>"

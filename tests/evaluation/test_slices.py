@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hematovision.errors import HematoVisionError
-from hematovision.evaluation.slices import Slices, SliceSettings, slice_errors
+from hematovision.evaluation.settings import SliceSettings
+from hematovision.evaluation.slices import Slices, slice_errors
 
 
 @pytest.fixture(scope="module", autouse=True)

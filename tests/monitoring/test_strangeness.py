@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hematovision.config import load_config
-from hematovision.data.synthetic.dataset import SyntheticPlan, draw_planned
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells
 from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.errors import HematoVisionError, UsageError
 from hematovision.home import CONFIGS
 from hematovision.learning.backbones import load_backbone
@@ -34,7 +35,7 @@ def embedded(images: list[np.ndarray]) -> np.ndarray:
 def synthetic() -> tuple[np.ndarray, list[str], list[int]]:
     """Embeddings, labels and slide numbers of generated cells on 30 slides."""
     plan = SyntheticPlan(seed=8, image_size=SIDE, slides=30, cells_per_class_per_slide=1, scanner="A")
-    scanner, planned = load_scanners(CONFIGS / "scanners.yaml")["A"], list(plan.cells())
+    scanner, planned = load_scanners(CONFIGS / "scanners.yaml")["A"], planned_cells(plan)
     slides = {name: number for number, name in enumerate(dict.fromkeys(cell.slide for cell in planned))}
     images = [draw_planned(plan, cell, scanner) for cell in planned]
     return embedded(images), [cell.cell_class for cell in planned], [slides[cell.slide] for cell in planned]

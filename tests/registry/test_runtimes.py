@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hematovision.errors import UsageError
-from hematovision.learning.inference import Runtime
+from hematovision.learning.settings import Runtime
 from hematovision.registry.predictor import Predictor
 from tests.serving.small_models import build_random_model
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hematovision.config import RunConfig, load_config
-from hematovision.data.synthetic import CELL_CLASSES
+from hematovision.data.synthetic.picture import CELL_CLASSES
 from hematovision.errors import UsageError
 from hematovision.rehearsal.sites import (
     SITE_A,

@@ -3,18 +3,18 @@
 import csv
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
 
 from hematovision.data.synthetic.draws import Draws
 from hematovision.data.synthetic.picture import CELL_CLASSES, draw_cell
 from hematovision.data.synthetic.scanner import Scanner
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.data.synthetic.smear import SlideLook, draw_slide_look
 from hematovision.errors import UsageError
 
@@ -26,33 +26,6 @@ say nothing about how well a model works on real cells.
 Labels and slides (the column `group`) are in manifest.csv.
 {plan}
 """
-
-
-class SyntheticPlan(BaseModel):
-    """Which pictures a synthetic set holds; together with the scanner it fixes every pixel.
-
-    The same seed gives the same cells under every scanner: use another seed for cells a model has never seen.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: int = Field(ge=0, lt=2**63)
-    image_size: int = Field(ge=64, le=512, description="px; the scanner's field of view stays the same")
-    slides: int = Field(ge=1, le=10_000)
-    cells_per_class_per_slide: int = Field(ge=1, le=1000)
-    scanner: str = Field(min_length=1, description="name of the preset")
-
-    @property
-    def count(self) -> int:
-        """Number of pictures."""
-        return self.slides * len(CELL_CLASSES) * self.cells_per_class_per_slide
-
-    def cells(self) -> Iterator["PlannedCell"]:
-        """Every picture of the set, slide by slide."""
-        for slide in range(self.slides):
-            for cell_class in CELL_CLASSES:
-                for index in range(self.cells_per_class_per_slide):
-                    yield PlannedCell(slide, cell_class, index)
 
 
 @dataclass(frozen=True)
@@ -72,6 +45,16 @@ class PlannedCell:
     def path(self) -> str:
         """Path inside the set's folder."""
         return f"images/{self.group}/{self.cell_class}-{self.index:03d}.bmp"
+
+
+def planned_cells(plan: SyntheticPlan) -> list[PlannedCell]:
+    """Every picture of the set, slide by slide."""
+    return [
+        PlannedCell(slide, cell_class, index)
+        for slide in range(plan.slides)
+        for cell_class in CELL_CLASSES
+        for index in range(plan.cells_per_class_per_slide)
+    ]
 
 
 def draw_planned(plan: SyntheticPlan, cell: PlannedCell, scanner: Scanner) -> NDArray[np.uint8]:
@@ -107,14 +90,15 @@ def write_dataset(
             f"the plan asks for scanner {plan.scanner!r} but was given {scanner.name!r}; pass the preset it names"
         )
     _write_once(folder / "README.txt", NOTICE.format(plan=describe(plan, scanner)).encode())
+    cells = planned_cells(plan)
     if (folder / "manifest.csv").exists():
-        return plan.count
-    for done, cell in enumerate(plan.cells(), start=1):
+        return len(cells)
+    for done, cell in enumerate(cells, start=1):
         _write_once(folder / cell.path, _as_bmp(draw_planned(plan, cell, scanner)))
         if progress is not None:
-            progress(done, plan.count)
+            progress(done, len(cells))
     _write_once(folder / "manifest.csv", _manifest(plan).encode())
-    return plan.count
+    return len(cells)
 
 
 def is_synthetic(folder: Path) -> bool:
@@ -142,7 +126,7 @@ def _manifest(plan: SyntheticPlan) -> str:
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(("path", "label", "group", "split"))
-    rows.writerows((cell.path, cell.cell_class, cell.group, "") for cell in plan.cells())
+    rows.writerows((cell.path, cell.cell_class, cell.group, "") for cell in planned_cells(plan))
     return stream.getvalue()
 
 

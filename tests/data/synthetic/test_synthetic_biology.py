@@ -12,17 +12,12 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hematovision.data.synthetic import (
-    CELL_CLASSES,
-    SyntheticPlan,
-    draw_cell,
-    draw_planned,
-    load_scanners,
-    planned_look,
-)
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells, planned_look
 from hematovision.data.synthetic.draws import Draws
 from hematovision.data.synthetic.morphology import Cell
-from hematovision.data.synthetic.picture import RECIPES
+from hematovision.data.synthetic.picture import CELL_CLASSES, RECIPES, draw_cell
+from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.errors import UsageError
 
 HOME = load_scanners(Path(__file__).parents[3] / "configs" / "scanners.yaml")["A"]
@@ -89,7 +84,7 @@ def test_basophil_granules_lie_over_the_nucleus_and_eosinophil_granules_are_red(
 
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, list[str], list[int]]:
-    planned = list(PLAN.cells())
+    planned = planned_cells(PLAN)
     pixels = np.stack([draw_planned(PLAN, cell, HOME) for cell in planned]).astype(float) / 255
     return pixels, [cell.cell_class for cell in planned], [cell.slide for cell in planned]
 

@@ -8,7 +8,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from hematovision.data.synthetic import CELL_CLASSES, SyntheticPlan, draw_planned, load_scanners, write_dataset
+from hematovision.data.synthetic.dataset import draw_planned, planned_cells, write_dataset
+from hematovision.data.synthetic.picture import CELL_CLASSES
+from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.errors import UsageError
 
 PRESETS = load_scanners(Path(__file__).parents[3] / "configs" / "scanners.yaml")
@@ -40,7 +43,7 @@ def test_the_folder_holds_the_pictures_the_manifest_and_the_notice(written: Path
 
 
 def test_stored_pixels_are_the_drawn_ones(written: Path) -> None:
-    cell = list(PLAN.cells())[11]
+    cell = planned_cells(PLAN)[11]
     with Image.open(written / cell.path) as stored:
         assert stored.format == "BMP"
         assert np.array_equal(np.asarray(stored.convert("RGB")), draw_planned(PLAN, cell, HOME))

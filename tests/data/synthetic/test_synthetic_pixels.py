@@ -12,12 +12,13 @@ import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__  # type: ignore[attr-defined]
 
 import hematovision.data.synthetic as synthetic
-from hematovision.data.synthetic import SyntheticPlan, draw_planned, load_scanners
 from hematovision.data.synthetic.arithmetic import blurred, exp_negative
-from hematovision.data.synthetic.dataset import PlannedCell
+from hematovision.data.synthetic.dataset import PlannedCell, draw_planned, planned_cells
+from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 
 PRESETS = load_scanners(Path(__file__).parents[3] / "configs" / "scanners.yaml")
-NOT_PIXELS = {"__init__.py", "dataset.py", "scanner.py"}
+NOT_PIXELS = {"__init__.py", "dataset.py", "scanner.py", "settings.py"}
 PIXEL_MODULES = sorted(p for p in Path(synthetic.__file__).parent.glob("*.py") if p.name not in NOT_PIXELS)
 EXACT_NUMPY = {
     "abs", "arange", "ascontiguousarray", "float64", "floor", "int64", "maximum", "minimum", "moveaxis", "random",
@@ -78,7 +79,7 @@ def test_a_picture_does_not_depend_on_the_size_of_the_plan_or_on_others_drawn_be
 
 
 def test_every_picture_of_a_plan_is_different() -> None:
-    cells = list(SyntheticPlan(seed=3, image_size=64, slides=2, cells_per_class_per_slide=2, scanner="A").cells())
+    cells = planned_cells(SyntheticPlan(seed=3, image_size=64, slides=2, cells_per_class_per_slide=2, scanner="A"))
     digests = {draw_planned(plan("A", size=64), cell, PRESETS["A"]).tobytes() for cell in cells}
     assert len(digests) == len(cells) == 32
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hematovision.data.synthetic import PlannedCell, SyntheticPlan, draw_planned, load_scanners
+from hematovision.data.synthetic.dataset import PlannedCell, draw_planned
+from hematovision.data.synthetic.scanner import load_scanners
+from hematovision.data.synthetic.settings import SyntheticPlan
 from hematovision.errors import UsageError
 
 PRESETS = Path(__file__).parents[3] / "configs" / "scanners.yaml"
