@@ -14,12 +14,11 @@ def show(subject: str, config: Path | None, *, html: Path | None, shown: int | N
         from hematovision.config import load_config
         from hematovision.home import locate_home
         from hematovision.lineage.page import write_page
+        from hematovision.lineage.tracing import trace
         from hematovision.lineage.tree import show_tree
 
         settings = load_config(config)
         readers = lineage_readers(locate_home(), settings)
-        from hematovision.lineage.tracing import trace
-
         started = time.monotonic()
         graph = trace(
             _asked(subject, settings.reading.max_pixels),
@@ -46,7 +45,6 @@ def _asked(subject: str, max_pixels: int) -> str:
     Raises:
         UsageError: it is a file, and no picture.
     """
-    from hematovision.data.decoding import decode
     from hematovision.errors import UnreadableImage, UsageError
     from hematovision.lineage.things import refuse_unprintable
 
@@ -54,6 +52,8 @@ def _asked(subject: str, max_pixels: int) -> str:
     try:
         if not path.is_file():
             return subject
+        from hematovision.data.decoding import decode
+
         data = path.read_bytes()
         decode(data, max_pixels=max_pixels)
     except OSError:

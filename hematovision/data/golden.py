@@ -1,16 +1,20 @@
 """The frozen golden test set: written once for a data version and its split, checked at every later use."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hematovision.data.manifest import COMPLETE, GOLDEN, IDENTITY_COLUMNS, SITE, check_columns, load_manifest, to_csv
 from hematovision.errors import GateRefused, HematoVisionError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMAT = 1
 _COLUMNS = [*IDENTITY_COLUMNS, "cluster", "group"]

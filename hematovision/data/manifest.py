@@ -1,13 +1,17 @@
 """The manifest: a table with one row per accepted cell image; what flows by value between the steps."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hematovision.errors import HematoVisionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEVELOPMENT, GOLDEN, HELD_OUT = "development", "golden", "held-out"
 SOURCE_SPLITS = ("", "train", "validation", "test")
@@ -99,6 +103,8 @@ def save_manifest(manifest: pd.DataFrame, path: Path) -> Path:
 
 def load_manifest(path: Path) -> pd.DataFrame:
     """Read what `save_manifest` wrote, with the schema's types; a label such as "NA" stays a label."""
+    import pandas as pd
+
     if path.suffix == ".parquet":
         return canonical(pd.read_parquet(path))
     header = pd.read_csv(path, nrows=0).columns
@@ -108,6 +114,8 @@ def load_manifest(path: Path) -> pd.DataFrame:
 
 def class_counts(manifest: pd.DataFrame) -> pd.DataFrame:
     """Images by class (rows, sorted) and by `split` or else `source_split` (columns), with a last column `total`."""
+    import pandas as pd
+
     column = "split" if "split" in manifest.columns else "source_split"
     check_columns(manifest, ["label", column])
     table = pd.crosstab(manifest["label"], manifest[column].replace("", "unassigned"))

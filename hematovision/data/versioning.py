@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from hematovision.data.manifest import manifest_digest
 from hematovision.errors import GateRefused, HematoVisionError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from dvc.output import Output
     from dvc.repo import Repo
 

@@ -1,10 +1,10 @@
 """Which images a model learnt from and was scored on: an index, filled from the registry, rebuilt if missing."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from hematovision.data.golden import golden_part, rows_digest
 from hematovision.data.manifest import GOLDEN, check_columns, manifest_digest
@@ -13,6 +13,7 @@ from hematovision.errors import HematoVisionError
 from hematovision.home import Home
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sqlalchemy import Engine
 
 _COLUMNS = ("sha256", "label", "split")
@@ -31,7 +32,7 @@ class CellIndex:
     the digests it is called by.
     """
 
-    def __init__(self, engine: "Engine") -> None:
+    def __init__(self, engine: Engine) -> None:
         from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, String, Table
 
         metadata = MetaData()

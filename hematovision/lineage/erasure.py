@@ -21,7 +21,8 @@ from hematovision.lineage.copies import (
     remove_kept,
 )
 from hematovision.lineage.from_cells import CellReader
-from hematovision.lineage.from_mlflow import Registry, Version, cells_of
+from hematovision.lineage.from_mlflow import Registry, cells_of
+from hematovision.lineage.tracking import Version
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -120,11 +121,14 @@ class Eraser:
 
     def _flag(self, versions: Sequence[Version]) -> None:
         """Tag each version with how many images of its training cells were withdrawn, counted anew each time."""
+        import mlflow
+
+        client = mlflow.MlflowClient(self.registry.uri, self.registry.uri)
         withdrawn = [record.subject.removeprefix("image:") for record in self.ledger.records(kind="erasure")]
         for version in versions:
             cells = cells_of(version)
             held = [one for one in dict.fromkeys(withdrawn) if cells and self.cells.learnt(cells.identity, one)]
-            self.registry.client.set_model_version_tag(version.name, version.number, TAG, str(len(held)))
+            client.set_model_version_tag(version.name, version.number, TAG, str(len(held)))
 
     def _copies(self, image: str, versions: Sequence[Version]) -> list[str]:
         found: set[str] = set()

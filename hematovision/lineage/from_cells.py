@@ -5,9 +5,10 @@ import re
 from hematovision.data.manifest import GOLDEN
 from hematovision.errors import HematoVisionError
 from hematovision.lineage.cells import CellIndex
-from hematovision.lineage.from_mlflow import Registry, Version, cells_of
+from hematovision.lineage.from_mlflow import Registry, cells_of
 from hematovision.lineage.graph import Link, Links, Node, Room
 from hematovision.lineage.things import Thing
+from hematovision.lineage.tracking import Version
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 

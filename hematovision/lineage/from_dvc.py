@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hematovision.data.versioning import data_version
-from hematovision.data.versions.keeping import KeptVersions
+from hematovision.data.versions.records import read_records
 from hematovision.errors import UsageError
 from hematovision.home import PROJECT
 from hematovision.lineage.graph import Link, Links, Node, Room
@@ -25,7 +25,7 @@ class PinReader:
 
     def _kept(self, version: str) -> bool:
         """Whether its bytes are kept in the home, so that they can be restored."""
-        return self.kept is not None and any(one.version == version for one in KeptVersions(self.kept).all())
+        return self.kept is not None and any(one.version == version for one in read_records(self.kept))
 
     def describe(self, thing: Thing, *, near: bool) -> Node | None:
         """A data version; a version of kind `manifest` is pinned by no `.dvc` file, and says so."""

@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from hematovision.ledger import Ledger, Record
 from hematovision.ledger.store import RECORDS
-from hematovision.lineage.from_mlflow import Version
 from hematovision.lineage.graph import Link, Links, Node, Room
 from hematovision.lineage.things import Thing
+from hematovision.lineage.tracking import Version
 
 PRECEDING: Mapping[str, tuple[str, ...]] = {
     "evaluation": ("training",),

@@ -1,43 +1,27 @@
 """What the MLflow registry knows: versions with their tags and aliases, and the runs they were logged by."""
 
-import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hematovision.data.manifest import load_manifest
 from hematovision.errors import HematoVisionError
 from hematovision.home import Home
+from hematovision.lineage.artifacts import Artifacts
 from hematovision.lineage.graph import Link, Links, Node, Room
 from hematovision.lineage.snapshot import Snapshot
 from hematovision.lineage.things import Thing
+from hematovision.lineage.tracking import TrackedRun, Tracking, Version, open_tracking
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST = "data/manifest.csv"
 ARTIFACTS = (MANIFEST, "report.html", "provenance.json", "sbom.cdx.json")
 EXPECTED_TAGS = (
     "data_version", "manifest_digest", "golden_digest", "git_commit", "lock_digest", "zenml_run", "model_digest",
 )  # fmt: skip
-_PAGE = 1000
-
-
-@dataclass(frozen=True)
-class Version:
-    """One registered version; `created` is UTC in ISO 8601."""
-
-    name: str
-    number: str
-    run_id: str
-    created: str
-    tags: dict[str, str]
-    aliases: tuple[str, ...]
-
-    @property
-    def thing(self) -> Thing:
-        """What a lineage calls it."""
-        return Thing("model", f"{self.name}/{self.number}")
 
 
 class Registry:
@@ -50,89 +34,46 @@ class Registry:
     def __init__(self, home: Home) -> None:
         self.uri = home.tracking_uri
         self.unread: tuple[str, ...] = ()
-        self.client: Any = None
         self.versions: dict[Thing, Version] = {}
+        self._tracking: Tracking | None = None
         if self.uri == f"sqlite:///{home.root / 'mlflow.db'}" and not (home.root / "mlflow.db").exists():
             self.unread = ("there is no MLflow registry in this home yet",)
             return
-        self._open()
-
-    def _open(self) -> None:
-        import mlflow
-        from mlflow.exceptions import MlflowException
-
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
-        self.client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-        try:
-            aliases = _aliases(_pages(self.client.search_registered_models))
-            found = [_version(row, aliases) for row in _pages(self.client.search_model_versions)]
-        except MlflowException as error:
-            raise HematoVisionError(f"The MLflow registry at {self.uri} cannot be read: {error.message}") from error
-        self.versions = {version.thing: version for version in found}
+        self._tracking = open_tracking(self.uri)
+        self.versions = {version.thing: version for version in self._tracking.versions()}
 
     def tagged(self, tag: str, value: str) -> list[Version]:
         """Versions that carry a tag."""
         return [version for version in self.versions.values() if version.tags.get(tag) == value]
 
-    def download(self, run_id: str, path: str, folder: Path) -> Path | None:
-        """A run's artifact, copied into a folder; None where the run or the artifact is gone."""
-        from mlflow.exceptions import MlflowException
+    def run(self, run_id: str) -> TrackedRun | None:
+        """A run, deleted ones too; None where there is none (any more)."""
+        return self._tracking.run(run_id) if self._tracking else None
 
-        try:
-            return Path(self.client.download_artifacts(run_id, path, str(folder)))
-        except (MlflowException, OSError):
-            return None
+    def artifacts(self, run: TrackedRun) -> Artifacts:
+        """What a run kept."""
+        return Artifacts(run.artifacts, tracking=self.uri)
 
     def parameter(self, run_id: str, name: str) -> str | None:
         """A parameter of a run; None where the run or the parameter is gone."""
-        from mlflow.exceptions import MlflowException
+        run = self.run(run_id)
+        return run.parameters.get(name) if run else None
 
-        try:
-            value: str | None = self.client.get_run(run_id).data.params.get(name)
-        except MlflowException:
-            return None
-        return value
-
-    def manifest(self, version: Version) -> Any:
+    def manifest(self, version: Version) -> "pd.DataFrame":
         """The manifest a version was trained on.
 
         Raises:
             HematoVisionError: the artifact is gone or is no manifest.
         """
+        run = self.run(version.run_id)
         with tempfile.TemporaryDirectory() as folder:
-            path = self.download(version.run_id, MANIFEST, Path(folder))
+            path = self.artifacts(run).fetch(MANIFEST, Path(folder)) if run else None
             if path is None:
                 raise HematoVisionError(f"{MANIFEST} is missing from MLflow run {version.run_id}")
             try:
                 return load_manifest(path)
             except (ValueError, KeyError) as error:
                 raise HematoVisionError(f"{MANIFEST} of MLflow run {version.run_id} is no manifest: {error}") from error
-
-
-def _pages(search: Any) -> Iterator[Any]:
-    token = None
-    while True:
-        page = search(max_results=_PAGE, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
-
-
-def _aliases(models: Iterator[Any]) -> dict[tuple[str, str], tuple[str, ...]]:
-    """Aliases by name and version: a search of versions does not carry them."""
-    held: dict[tuple[str, str], tuple[str, ...]] = {}
-    for model in models:
-        for alias, number in model.aliases.items():
-            held[model.name, str(number)] = (*held.get((model.name, str(number)), ()), alias)
-    return held
-
-
-def _version(row: Any, aliases: dict[tuple[str, str], tuple[str, ...]]) -> Version:
-    created = datetime.fromtimestamp(row.creation_timestamp / 1000, UTC).isoformat(timespec="milliseconds")
-    number = str(row.version)
-    return Version(row.name, number, row.run_id or "", created, dict(row.tags), aliases.get((row.name, number), ()))
 
 
 class RegistryReader:
@@ -158,24 +99,20 @@ class RegistryReader:
         version = self._runs.get(thing.identity)
         if version is None or not near:
             return Node(thing, {"registered as": f"{version.name}/{version.number}"}) if version else None
-        from mlflow.exceptions import MlflowException
-
-        try:
-            run = self.registry.client.get_run(thing.identity)
-            present = self._artifacts(thing.identity)
-        except MlflowException:
+        run = self.registry.run(thing.identity)
+        if run is None:
             return Node(thing, missing=("MLflow no longer has this run",))
-        facts = {"name": run.info.run_name, "status": run.info.status, "lifecycle": run.info.lifecycle_stage}
-        facts |= {"data": run.data.params["data"]} if "data" in run.data.params else {}
+        facts = {"name": run.name, "status": run.status, "lifecycle": run.lifecycle}
+        facts |= {"data": run.parameters["data"]} if "data" in run.parameters else {}
+        try:
+            present = self.registry.artifacts(run).present(ARTIFACTS)
+        except HematoVisionError as error:
+            return Node(thing, facts, (str(error),))
         facts["artifacts"] = ", ".join(path for path in ARTIFACTS if path in present) or "none"
         missing = [f"its run has no artifact {path}" for path in ARTIFACTS if path not in present]
-        if run.info.lifecycle_stage == "deleted":
+        if run.lifecycle == "deleted":
             missing.append("the run is deleted in MLflow")
         return Node(thing, facts, tuple(missing))
-
-    def _artifacts(self, run_id: str) -> set[str]:
-        folders = ("", "data")
-        return {entry.path for folder in folders for entry in self.registry.client.list_artifacts(run_id, folder)}
 
     def above(self, thing: Thing, *, room: Room) -> Links:  # noqa: ARG002 - never many
         """From a version to what it was made of."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from io import StringIO
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ def to_prov(graph: Graph) -> dict[str, Any]:
     from an activity to an entity and `wasInformedBy` between activities; `hv:relation` keeps our own word for it.
     """
     from prov.model import ProvDocument
+    from prov.serializers.provjson import ProvJSONSerializer  # `serialize` of a document loads every other form too
 
     document = ProvDocument()
     document.add_namespace("hv", NAMESPACE)
@@ -36,7 +38,9 @@ def to_prov(graph: Graph) -> dict[str, Any]:
         _add(document, node)
     for link in graph.links:
         _relate(document, link)
-    plain: dict[str, Any] = json.loads(document.serialize(format="json") or "{}")
+    told = StringIO()
+    ProvJSONSerializer(document).serialize(told)
+    plain: dict[str, Any] = json.loads(told.getvalue())
     return plain
 
 

@@ -1,5 +1,7 @@
 """The folder of kept data versions: a DVC repository without git, its cache filled by links to the stored pictures."""
 
+from __future__ import annotations
+
 import fcntl
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,17 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from hematovision.data.sources.csv_manifest import MANIFEST_NAME
 from hematovision.data.store import ImageStore
 from hematovision.data.versioning import DataVersion, pinned_files
-from hematovision.data.versions.records import Ingestion, KeptVersion, read_record, write_record
+from hematovision.data.versions.records import Ingestion, KeptVersion, read_record, read_records, write_record
 from hematovision.data.versions.snapshot import snapshot_names, snapshot_table
 from hematovision.data.versions.statement import read_statement, statement_files
 from hematovision.errors import HematoVisionError, UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from dvc_data.hashfile.db import HashFileDB
 
 _CONFIG = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
@@ -42,8 +43,7 @@ class KeptVersions:
 
     def all(self) -> list[KeptVersion]:
         """Every version, the earliest first."""
-        found = [read_record(file) for file in self.folder.glob("[0-9a-f]*.dvc")] if self.folder.is_dir() else []
-        return sorted(found, key=lambda kept: (kept.ingestions[0].time, kept.content))
+        return read_records(self.folder)
 
     def find(self, asked: str) -> KeptVersion:
         """The version of this name, or whose digest begins so (6 digits or more).
@@ -114,7 +114,7 @@ class KeptVersions:
             write_record(self.folder, merged)
         return merged
 
-    def _database(self) -> "HashFileDB":
+    def _database(self) -> HashFileDB:
         from dvc_data.hashfile.db.local import LocalHashFileDB
         from dvc_objects.fs.local import LocalFileSystem
 

@@ -91,3 +91,9 @@ def read_record(file: Path) -> KeptVersion:
     except (yaml.YAMLError, ValidationError, KeyError, TypeError, ValueError) as problem:
         raise HematoVisionError(f"{file} is no record of a data version any more: {problem}") from problem
     return kept
+
+
+def read_records(folder: Path) -> list[KeptVersion]:
+    """Every version kept in a folder, the earliest first. Raises HematoVisionError as `read_record` does."""
+    found = [read_record(file) for file in folder.glob("[0-9a-f]*.dvc")] if folder.is_dir() else []
+    return sorted(found, key=lambda kept: (kept.ingestions[0].time, kept.content))

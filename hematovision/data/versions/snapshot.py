@@ -1,15 +1,19 @@
 """Accepted cells as a folder that can be read again: their bytes, and a table of their labels."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from hematovision.data.manifest import attribute_columns, check_columns
 from hematovision.data.sources.csv_manifest import MANIFEST_NAME, STORED_AS
 from hematovision.errors import HematoVisionError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMNS = {"path": "path", "label": "label", "source_group": "group", "source_split": "split", "sha256": "sha256"}
 _PICTURES, _RENAMED = "images", "renamed"
