@@ -71,10 +71,10 @@ class DatabaseHistory:
         return found
 
     def runs(self) -> list[RunRecord]:
-        """Every pipeline run with its data version."""
+        """Every pipeline run with its data version, the newest first."""
         named = RUNS.outerjoin(PIPELINES, RUNS.c.pipeline_id == PIPELINES.c.id)
         query = select(RUNS, PIPELINES.c.name.label("pipeline")).select_from(named)
-        query = query.where(RUNS.c.project_id == self._project).order_by(RUNS.c.created, RUNS.c.id)
+        query = query.where(RUNS.c.project_id == self._project).order_by(RUNS.c.created.desc(), RUNS.c.id.desc())
         with self._database.reading() as connection:
             versions = self._versions(connection)
             return [_record(row, versions) for row in connection.execute(query)]

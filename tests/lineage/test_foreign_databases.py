@@ -191,7 +191,7 @@ def test_zenml_still_has_the_columns_and_words_that_are_read() -> None:
 
 PROJECT, OTHER, PIPELINE = uuid4(), uuid4(), uuid4()
 FIRST, SECOND, STRANGE = uuid4(), uuid4(), uuid4()
-DAYS = EARLY, LATE = datetime(2026, 1, 1, 12), datetime(2026, 1, 2, 12, 0, 0, 500)
+EARLY, LATE = datetime(2026, 1, 1, 12), datetime(2026, 1, 2, 12, 0, 0, 500)
 
 
 @pytest.fixture
@@ -258,12 +258,10 @@ def _filled(table: object, row: dict[str, object]) -> dict[str, object]:
 def test_runs_of_the_active_project_are_told(store: Path) -> None:
     before = store.read_bytes()
     history = DatabaseHistory(store, str(PROJECT))
-    assert history.runs() == [
-        RunRecord(
-            str(FIRST), "training_pipeline", "first", "completed", EARLY.isoformat(), LATE.isoformat(), "md5:new"
-        ),
-        RunRecord(str(SECOND), "", "second", "failed", "", "", None),
-    ]
+    second = RunRecord(str(SECOND), "", "second", "failed", "", "", None)
+    days = (EARLY.isoformat(), LATE.isoformat())
+    first = RunRecord(str(FIRST), "training_pipeline", "first", "completed", *days, "md5:new")
+    assert history.runs() == [second, first]
     assert history.steps(str(FIRST)) == {"ingest": "cached", "train": "completed"}
     assert DatabaseHistory(store, None).runs() == history.runs()
     assert [run.name for run in DatabaseHistory(store, str(OTHER)).runs()] == ["strange"]
@@ -295,7 +293,7 @@ def test_a_home_without_a_store_gets_none(home: Home) -> None:
 
 
 def test_the_store_and_project_that_zenml_is_set_to_are_read(home: Home, store: Path) -> None:
-    assert [run.name for run in zenml_history.zenml_history(home).runs()] == ["first", "second"]
+    assert [run.name for run in zenml_history.zenml_history(home).runs()] == ["second", "first"]
     elsewhere = store.with_name("moved.db")
     shutil.move(store, elsewhere)
     told = f"active_project_id: {OTHER}\nstore: {{type: sql, url: 'sqlite:///{elsewhere}'}}\n"
