@@ -1,6 +1,9 @@
 """`lineage`: where a thing came from and what came of it."""
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,12 @@ from hematovision.cli.output import command
 
 def show(subject: str, config: Path | None, *, html: Path | None, shown: int | None, as_json: bool) -> None:
     """The answer as a tree, a page or one document."""
-    with command(as_json) as output:
+    with command(as_json) as output, uncollected():
         from hematovision.cli.lineage_stores import lineage_readers
         from hematovision.config import load_config
         from hematovision.home import locate_home
         from hematovision.lineage.page import write_page
         from hematovision.lineage.tracing import trace
-        from hematovision.lineage.tree import show_tree
 
         settings = load_config(config)
         readers = lineage_readers(locate_home(), settings)
@@ -28,9 +30,25 @@ def show(subject: str, config: Path | None, *, html: Path | None, shown: int | N
         )
         seconds = round(time.monotonic() - started, 3)
         page = str(write_page(graph, html)) if html else None
-        output.result(_document(graph, page, seconds) if as_json else {}, lambda console, _: show_tree(console, graph))
+        output.result(_document(graph, page, seconds) if as_json else {}, lambda console, _: _show(console, graph))
         if page and not as_json:
             _tell_page(page)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Nothing is looked for that could be freed: while libraries load there is nothing, and the looks cost 0.1 s."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _show(console: Any, graph: Any) -> None:
+    from hematovision.lineage.tree import show_tree
+
+    show_tree(console, graph)
 
 
 def _tell_page(page: str) -> None:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from urllib.parse import unquote, urlsplit
 
 from hematovision.errors import HematoVisionError
 
@@ -15,7 +14,7 @@ class Artifacts:
     def __init__(self, uri: str, *, tracking: str) -> None:
         self.uri, self.tracking = uri, tracking
         scheme = urlsplit(uri).scheme
-        self._folder = None if scheme not in ("", "file") else Path(url2pathname(urlsplit(uri).path if scheme else uri))
+        self._folder = None if scheme not in ("", "file") else Path(unquote(urlsplit(uri).path if scheme else uri))
 
     def present(self, paths: Iterable[str]) -> set[str]:
         """Those of some paths that there are.
