@@ -191,7 +191,7 @@ def test_zenml_still_has_the_columns_and_words_that_are_read() -> None:
 
 PROJECT, OTHER, PIPELINE = uuid4(), uuid4(), uuid4()
 FIRST, SECOND, STRANGE = uuid4(), uuid4(), uuid4()
-EARLY, LATE = datetime(2026, 1, 1, 12), datetime(2026, 1, 2, 12, 0, 0, 500)
+EARLY, LATE, LATEST = datetime(2026, 1, 1, 12), datetime(2026, 1, 2, 12, 0, 0, 500), datetime(2026, 1, 3)
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def store(tmp_path: Path) -> Path:
         for one, (run, name, status, created) in zip(ids, steps, strict=True)
     ]
     told = [(LATE, "version", '"md5:new"', "step_run"), (EARLY, "version", '"md5:old"', "step_run")]
-    told += [(LATE, "accepted", "7", "step_run"), (LATE, "version", '"md5:none"', "artifact_version")]
+    told += [(LATEST, "accepted", "7", "step_run"), (LATEST, "version", '"md5:none"', "artifact_version")]
     metadata = [uuid4() for _ in told]
     rows["run_metadata"] = [
         {"id": one, "created": created, "key": key, "value": value}
