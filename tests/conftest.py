@@ -19,6 +19,9 @@ os.environ["HEMATOVISION_HOME"] = str(_home)
 for _name in ("ZENML_CONFIG_PATH", "ZENML_LOCAL_STORES_PATH", "ZENML_STORE_URL", "MLFLOW_TRACKING_URI"):
     os.environ.pop(_name, None)
 os.environ.setdefault("TORCH_HOME", str(TORCH_HOME))
+# Workers share the cores: more threads than cores wait for each other by spinning.
+_beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _beside)))
 activate_home()
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
