@@ -131,7 +131,7 @@ def judge(
     drawn, found = (
         measure_signals(reference, pool, pooled, rows, squared_bandwidth=bandwidth) for rows in (draws, actual)
     )
-    return _against(drawn, found, settings.false_alarm_rate)
+    return _against(drawn, found, settings)
 
 
 def _mixed(new: NDArray[np.float32], n: int, total: int) -> NDArray[np.bool_]:
@@ -159,10 +159,14 @@ def _pick(n: int, limit: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.arange(n) if n <= limit else np.sort(rng.permutation(n)[:limit])
 
 
-def _against(drawn: list[Measurement], actual: list[Measurement], false_alarm_rate: float) -> list[Signal]:
+def _against(drawn: list[Measurement], actual: list[Measurement], settings: DriftSettings) -> list[Signal]:
+    smallest = {str(name): shift for name, shift in settings.smallest_shift.items()}
+    least = np.array([smallest.get(signal.name, -np.inf) for signal in actual])
     values = np.array([signal.values[0] for signal in actual])
     null = np.stack([signal.values for signal in drawn], axis=1)
-    limits, chances = thresholds(null, false_alarm_rate=false_alarm_rate), p_values(null, values)
+    # A model that is nearly always sure shows shifts that are certain and that nobody would act on.
+    limits = np.maximum(thresholds(null, false_alarm_rate=settings.false_alarm_rate), least)
+    chances = p_values(null, values)
     return [
         Signal(
             name=signal.name,

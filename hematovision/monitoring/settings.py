@@ -1,5 +1,7 @@
 """The numbers of drift detection that a user may want to change."""
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -24,6 +26,9 @@ class DriftSettings(BaseModel):
         default=None, min_length=1, description="a command with its arguments, run without a shell on a change of alarm"
     )
     on_alarm_seconds: float = Field(gt=0, description="until it is given up")
+    smallest_shift: dict[Literal["confidence", "entropy", "set_size", "strangeness"], Annotated[float, Field(ge=0)]] = (
+        Field(default_factory=dict, description="a smaller shift of the mean is no alarm, however sure it is")
+    )
     class_mix_concentration: float = Field(
         gt=0,
         description="how far the class mix may vary without drift: a class of share p varies by sqrt(p(1-p)/(this+1))",

@@ -90,6 +90,18 @@ def test_a_surer_model_is_no_drift(reference: Reference) -> None:
     assert not alarms(check(reference, cells(50, 8, sure=9))) & {"confidence", "entropy"}
 
 
+def test_a_shift_too_small_to_act_on_is_no_alarm() -> None:
+    nearly_always_sure = build_reference(*cells(300, 1, sure=12), CLASSES, settings=SETTINGS, seed=0)
+    asked = {"confidence": 0.01, "entropy": 0.03}
+    lenient = SETTINGS.model_copy(update={"smallest_shift": asked})
+    a_little_less, much_less = cells(100, 7, sure=9), cells(100, 7, sure=2)
+    assert alarms(check(nearly_always_sure, a_little_less)) >= set(asked)
+    verdict = check(nearly_always_sure, a_little_less, settings=lenient)
+    assert not alarms(verdict) & set(asked)
+    assert {signal.name: signal.threshold for signal in verdict.signals}.items() >= asked.items()
+    assert alarms(check(nearly_always_sure, much_less, settings=lenient)) >= set(asked)
+
+
 def test_a_window_larger_than_the_reference_is_judged_by_a_sample(reference: Reference) -> None:
     verdict = check(reference, cells(700, 9))
     assert (verdict.n, len(verdict.judged)) == (700, SETTINGS.maximum_window)
