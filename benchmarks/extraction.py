@@ -132,7 +132,7 @@ def benchmark_rate(bench: Bench, batch: int) -> float:
 def our_rate(bench: Bench, views: int, expected: float) -> float:
     """Views a second from JPEG files to features on disk, over about as many seconds as the benchmark takes."""
     plan = bench.plan(views)
-    model = backbone_model(bench.backbone, side=bench.side)
+    model = backbone_model(bench.backbone, plan)
     network = compile_for_throughput(model, precision=plan.precision)
     count = max(4 * bench.batch(views), int(expected * bench.seconds)) // views
     identities = [f"{number:064x}" for number in range(count)]
@@ -213,9 +213,9 @@ def prepared(asked: argparse.Namespace, folder: Path) -> Bench:
         shapes[:, 1], shapes[:, 0], smallest=chosen.smallest_image_size, largest=chosen.largest_image_size
     )
     backbone = load_backbone(chosen, seed=config.seed)
-    model = folder / "backbone.xml"
-    import_openvino().save_model(backbone_model(backbone, side=side), model, compress_to_fp16=False)
-    return Bench(backbone, model, store, pictures, config, side, asked.seconds, asked.workers)
+    bench = Bench(backbone, folder / "backbone.xml", store, pictures, config, side, asked.seconds, asked.workers)
+    import_openvino().save_model(backbone_model(backbone, bench.plan(1)), bench.model, compress_to_fp16=False)
+    return bench
 
 
 def arguments() -> argparse.Namespace:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from hematovision.errors import GateRefused
 from hematovision.home import locate_home
+from hematovision.learning.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def execute(pipeline: Any, *, refused: Callable[[FinishedRun], None] | None = No
         refused: told of the run when a gate refuses, before the refusal is raised.
         parameters: of the pipeline.
     """
+    keep_freed_memory()
     from zenml.client import Client
 
     name = f"{pipeline.name}-{uuid4().hex[:12]}"

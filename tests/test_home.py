@@ -62,9 +62,11 @@ def test_nothing_lands_in_the_users_home(tmp_path: Path) -> None:
         "from hematovision.learning.backbones import load_backbone\n"
         "from hematovision.learning.extraction import backbone_model\n"
         "from hematovision.learning.inference import compile_for_throughput\n"
-        "changes = {'learning': {'backbone': {'weights': 'none'}}}\n"
-        "backbone = load_backbone(load_config(None, changes).learning.backbone, seed=1)\n"
-        "compile_for_throughput(backbone_model(backbone, side=64), precision='f32')\n"
+        "from hematovision.learning.features import FeaturePlan\n"
+        "learning = load_config(None, {'learning': {'backbone': {'weights': 'none'}}}).learning\n"
+        "plan = FeaturePlan(64, 1, 2, learning.augmentation, 'f32', 1, pooled_views=1)\n"
+        "model = backbone_model(load_backbone(learning.backbone, seed=1), plan)\n"
+        "compile_for_throughput(model, precision='f32')\n"
     )
     home = tmp_path / "home"
     home.mkdir()

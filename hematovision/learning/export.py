@@ -12,13 +12,17 @@ from torch import nn
 _ALONE = Lock()  # the exporter keeps what it does in global variables
 
 
-def export_onnx(module: nn.Module, target: Path, *, side: int, outputs: Sequence[str]) -> None:
-    """Write a module as ONNX: `images` (batch, 3, side, side) float32 → the named outputs, for any batch."""
+def export_onnx(module: nn.Module, target: Path, *, side: int, outputs: Sequence[str], batch: int = 2) -> None:
+    """Write a module as ONNX: `images` (batch, 3, side, side) float32 → the named outputs, for any batch.
+
+    Args:
+        batch: of the pictures it is traced with, where the module does not take every number.
+    """
     with _ALONE, _plain_attention(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
-            (torch.zeros(2, 3, side, side),),
+            (torch.zeros(batch, 3, side, side),),
             str(target),
             input_names=["images"],
             output_names=list(outputs),

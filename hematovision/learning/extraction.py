@@ -25,23 +25,28 @@ LEAST_AGREEMENT = 0.95
 
 
 class _TwoOutputs(nn.Module):
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, backbone: Backbone, views: int, pooled: int) -> None:
         super().__init__()
         self.lower, self.upper = backbone.lower, backbone.upper
+        self.views, self.pooled = views, pooled
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         taps = self.lower(images)
-        return taps, self.upper(taps)
+        if self.pooled == self.views:
+            return taps, self.upper(taps)
+        return taps, self.upper(taps.unflatten(0, (-1, self.views))[:, : self.pooled].flatten(0, 1))
 
 
-def backbone_model(backbone: Backbone, *, side: int) -> Any:
-    """A frozen backbone for OpenVINO: (N, side, side, 3) uint8, normalised inside → taps float16, pooled float32.
+def backbone_model(backbone: Backbone, plan: FeaturePlan) -> Any:
+    """A frozen backbone for OpenVINO that normalises inside: all views of so many cells, one cell after the other.
 
-    A flattened map is float16 too.
+    (N·V, side, side, 3) uint8 → taps (N·V, C, h, w) float16, pooled (N·P, D) float32 of the first P views of each; a
+    flattened map is float16 too.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "backbone.onnx"
-        export_onnx(_TwoOutputs(backbone), path, side=side, outputs=["taps", "pooled"])
+        module = _TwoOutputs(backbone, plan.views, plan.pooled_kept)
+        export_onnx(module, path, side=plan.side, outputs=["taps", "pooled"], batch=2 * plan.views)
         compact = ["taps", "pooled"] if backbone.pool == "flatten" else ["taps"]
         return taking_pictures(path, backbone.mean, backbone.deviation, compact=compact)
 
@@ -76,7 +81,8 @@ def _prepared(
 
 def _check_agreement(compiled: Any, model: Any, views: np.ndarray, plan: FeaturePlan) -> None:
     networks = (compile_for_throughput(model, precision="f32"), compiled)
-    exact, found = (network(views)[1].reshape(len(views), -1).astype(np.float32) for network in networks)
+    pooled = len(views) // plan.views * plan.pooled_kept
+    exact, found = (network(views)[1].reshape(pooled, -1).astype(np.float32) for network in networks)
     cosine = (exact * found).sum(1) / np.maximum(np.linalg.norm(exact, axis=1) * np.linalg.norm(found, axis=1), 1e-12)
     if cosine.min() < LEAST_AGREEMENT:
         raise HematoVisionError(
@@ -108,10 +114,10 @@ def extract_features(
         HematoVisionError: features in reduced precision differ from those in full precision.
     """
     cache = FeatureCache(folder / plan.digest(backbone))
-    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.holds(sha256, plan.maps_kept)]
+    missing = [sha256 for sha256 in dict.fromkeys(identities) if not cache.holds(sha256, plan)]
     if not missing:
         return cache
-    model = backbone_model(backbone, side=plan.side)
+    model = backbone_model(backbone, plan)
     network = compile_for_throughput(model, precision=plan.precision)
     if plan.precision != "f32":
         some = missing[: max(1, batch_size // plan.views)]
@@ -134,7 +140,7 @@ def fill(
 ) -> None:
     """Compute features with a compiled backbone and keep them; arguments as in `extract_features`."""
     with ThreadPoolExecutor(workers) as writers:
-        kept = _Keeper(cache, plan.views, plan.maps_kept, writers)
+        kept = _Keeper(cache, plan, writers)
         # No callbacks: a thread of OpenVINO that is still inside Python deadlocks with the freeing of its model.
         idle = [network.create_infer_request() for _ in range(network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))]
         running: deque[tuple[Any, Sequence[str]]] = deque()
@@ -154,8 +160,8 @@ def fill(
 class _Keeper:
     """Takes the outputs of calls and has them written, so that no core waits for the disk."""
 
-    def __init__(self, cache: FeatureCache, views: int, mapped: int, writers: ThreadPoolExecutor) -> None:
-        self.cache, self.views, self.mapped, self.writers = cache, views, mapped, writers
+    def __init__(self, cache: FeatureCache, plan: FeaturePlan, writers: ThreadPoolExecutor) -> None:
+        self.cache, self.plan, self.writers = cache, plan, writers
         self.writes: deque[Future[None]] = deque()
         self.done = 0
 
@@ -163,10 +169,10 @@ class _Keeper:
         """Wait for a call that was started for these cells; gives the request back, free again."""
         request.wait()
         taps, pooled = (request.get_output_tensor(number).data for number in (0, 1))
-        taps = taps.reshape(len(part), self.views, *taps.shape[1:])
-        pooled = pooled.reshape(len(part), self.views, -1)
+        taps = taps.reshape(len(part), self.plan.views, *taps.shape[1:])[:, : self.plan.maps_kept]
+        pooled = pooled.reshape(len(part), self.plan.pooled_kept, -1)
         for sha256, tap, vector in zip(part, taps, pooled, strict=True):
-            self.writes.append(self.writers.submit(self.cache.write, sha256, tap[: self.mapped].copy(), vector.copy()))
+            self.writes.append(self.writers.submit(self.cache.write, sha256, tap.copy(), vector.copy()))
         return request
 
     def finish(self) -> int:

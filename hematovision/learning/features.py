@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +29,8 @@ class FeaturePlan:
         views: views a cell, its orientations included; view 0 is the untouched cell.
         mapped_views: of how many the frozen blocks' maps are kept, which decides no feature; None for all. A head
             alone needs those of view 0, by which strangeness and drift are measured.
+        pooled_views: of how many the pooled features are computed, which decides none either; None for all. Where
+            the blocks behind the maps are trained, those of the orientations are enough.
     """
 
     side: int
@@ -38,11 +40,17 @@ class FeaturePlan:
     precision: str
     seed: int
     mapped_views: int | None = None
+    pooled_views: int | None = None
 
     @property
     def maps_kept(self) -> int:
         """Views whose maps are kept."""
         return self.views if self.mapped_views is None else self.mapped_views
+
+    @property
+    def pooled_kept(self) -> int:
+        """Views whose pooled features are computed and kept."""
+        return self.views if self.pooled_views is None else self.pooled_views
 
     def digest(self, backbone: Backbone) -> str:
         """Identity of these features: network weights and cut, preprocessing, augmentation."""
@@ -75,14 +83,23 @@ class FeatureCache:
         """Where the features of one cell lie."""
         return self.folder / sha256[:2] / f"{sha256}.safetensors"
 
-    def holds(self, sha256: str, maps: int) -> bool:
-        """Whether the features of a cell are here, with the maps of so many views at least."""
+    def holds(self, sha256: str, plan: FeaturePlan) -> bool:
+        """Whether the features of a cell are here, of as many views at least as are asked for."""
         path = self.path(sha256)
-        return path.exists() and int(_tensor(path, "taps").get_shape()[0]) >= maps
+        if not path.exists():
+            return False
+        mapped, pooled = _views_of(path)
+        return mapped >= plan.maps_kept and pooled >= plan.pooled_kept
 
     def write(self, sha256: str, taps: np.ndarray, pooled: np.ndarray) -> None:
-        """Keep taps (M, C, h, w) float16 of the first M views, and pooled (V, D) float32, or float16 if flattened."""
+        """Keep taps (M, C, h, w) float16 of the first M views, and pooled (P, D) float32, or float16 if flattened.
+
+        What the cache already holds of further views stays.
+        """
         target = self.path(sha256)
+        if target.exists():
+            taps = max(taps, _tensor(target, "taps")[:], key=len)
+            pooled = max(pooled, _tensor(target, "pooled")[:], key=len)
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
         save_file({"taps": taps, "pooled": pooled}, partial)
@@ -91,17 +108,22 @@ class FeatureCache:
     def read(self, identities: Sequence[str]) -> "Features":
         """Features of these cells, in this order; taps and flattened maps stay on disk until a batch asks for them."""
         paths = [self.path(sha256) for sha256 in identities]
-        views, width = _tensor(paths[0], "pooled").get_shape()
-        mapped = min(int(_tensor(path, "taps").get_shape()[0]) for path in paths)
+        mapped, pooled = np.min([_views_of(path) for path in paths], axis=0).tolist()
         taps = StoredViews(paths, mapped, "taps")
-        if width > _WIDEST_IN_MEMORY:
-            return Features(taps, StoredViews(paths, views, "pooled"))
-        return Features(taps, np.stack([_tensor(path, "pooled")[:] for path in paths]))
+        if _tensor(paths[0], "pooled").get_shape()[1] > _WIDEST_IN_MEMORY:
+            return Features(taps, StoredViews(paths, pooled, "pooled"))
+        return Features(taps, np.stack([_tensor(path, "pooled")[:pooled] for path in paths]))
 
 
 def _tensor(path: Path, name: str) -> Any:
     with safe_open(path, framework="np") as stored:
         return stored.get_slice(name)
+
+
+def _views_of(path: Path) -> tuple[int, int]:
+    """Of how many views the maps and the pooled features lie here."""
+    with safe_open(path, framework="np") as stored:
+        return stored.get_slice("taps").get_shape()[0], stored.get_slice("pooled").get_shape()[0]
 
 
 class Views(Protocol):
@@ -136,10 +158,16 @@ class StoredViews:
 
 @dataclass(frozen=True)
 class Features:
-    """taps (N, M, C, h, w) float16, where fine-tuning starts; pooled (N, V, D) float32, where the head starts."""
+    """taps (N, M, C, h, w) float16, where fine-tuning starts; pooled (N, P, D) float32, where the head starts."""
 
     taps: Views
     pooled: np.ndarray | StoredViews
+
+    def pooled_to(self, views: int) -> "Features":
+        """The same with the pooled features of the first views alone, however many another run left in the cache."""
+        if isinstance(self.pooled, np.ndarray):
+            return replace(self, pooled=self.pooled[:, :views])
+        return replace(self, pooled=replace(self.pooled, views=views))
 
 
 def embed(taps: np.ndarray) -> np.ndarray:

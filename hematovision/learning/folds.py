@@ -117,6 +117,7 @@ def prepare_features(
         chosen.precision,
         seed,
         mapped_views=1 if settings.head_alone else None,
+        pooled_views=None if settings.head_alone else settings.orientations,
     )
     cache = extract_features(
         list(learnt_from["sha256"]),

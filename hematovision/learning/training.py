@@ -1,6 +1,7 @@
 """Two-phase training on cached features: a head on frozen features, then the upper blocks with a head of their own.
 
-The first phase is the baseline that fine-tuning has to beat, and all there is where fine-tuning is left out.
+The first phase is the baseline that fine-tuning has to beat, then on the orientations of the cells as they are, and
+all there is where fine-tuning is left out, then on every view.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,8 @@ def train(
         backbone, len(classes), settings.orientations, settings.training.dropout, generator, settings.head.hidden
     )
     kept = Checkpoints(checkpoints) if checkpoints else None
+    if not settings.head_alone:
+        features = features.pooled_to(settings.orientations)
     weights = class_weights(training.targets, len(classes), from_ratio=settings.training.class_weights_from_ratio)
     lifted = weighted_offsets(weights)
     phases = _Phases(network, features, settings, weights, generator, kept)

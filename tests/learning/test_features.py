@@ -119,3 +119,26 @@ def test_a_head_alone_keeps_the_maps_of_the_untouched_cell_and_finds_those_of_a_
     np.testing.assert_array_equal(short.pooled, whole.pooled)
     extract(list(CELLS), backbone, head, tmp_path, asked)
     assert len(asked) == 10, "what a whole run computed is enough for a head"
+
+
+def test_where_blocks_are_trained_pooled_features_of_the_orientations_are_enough(
+    backbone: Backbone, plan: FeaturePlan, tmp_path: Path
+) -> None:
+    tuned, asked = replace(plan, pooled_views=2), []
+    short = extract(list(CELLS), backbone, tuned, tmp_path / "short", asked).read(list(CELLS))
+    assert (short.taps.shape, short.pooled.shape[1]) == ((5, 3), 2)
+    whole = extract(list(CELLS), backbone, plan, tmp_path / "whole", []).read(list(CELLS))
+    np.testing.assert_allclose(short.pooled, whole.pooled[:, :2], rtol=1e-5, atol=1e-6)
+    rows, views = np.repeat(np.arange(5), 3), np.tile(np.arange(3), 5)
+    np.testing.assert_array_equal(short.taps[rows, views], whole.taps[rows, views])
+
+
+def test_a_head_and_a_whole_network_leave_each_other_what_they_computed(
+    backbone: Backbone, plan: FeaturePlan, tmp_path: Path
+) -> None:
+    head, tuned, asked = replace(plan, mapped_views=1), replace(plan, pooled_views=2), []
+    for each in (tuned, head, tuned, head):
+        features = extract(list(CELLS), backbone, each, tmp_path, asked).read(list(CELLS))
+    assert len(asked) == 10, "computed once for either, and neither threw away the other's"
+    assert (features.taps.shape, features.pooled.shape[1]) == ((5, 3), 3)
+    assert features.pooled_to(2).pooled.shape[1] == 2, "a run sees the views it asked for, whatever the cache holds"
