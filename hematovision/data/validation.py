@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
@@ -68,7 +69,7 @@ def validate_manifest(
     `folder` keeps the Great Expectations project (suites, results, Data Docs) from one run to the next. Columns that
     are missing are failures, not errors.
     """
-    _quiet()
+    _before_great_expectations()
     import great_expectations as gx
 
     table = with_counts(manifest)
@@ -93,7 +94,9 @@ def raise_for_failures(result: ValidationResult) -> None:
         )
 
 
-def _quiet() -> None:
+def _before_great_expectations() -> None:
+    # Its charts load jsonschema, which would build a grammar of international addresses for two seconds: none occur.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     # ZenML sets the root logger to INFO, after which importing GX tells of hundreds of functions it does not register.
     for name in ("great_expectations._docs_decorators", "great_expectations"):
         logging.getLogger(name).setLevel(logging.WARNING)

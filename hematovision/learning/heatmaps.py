@@ -81,7 +81,8 @@ def heat_maps(network: nn.Module, images: NDArray[np.float32], targets: Sequence
         return np.empty((0, *images.shape[2:]), np.float32)
     block = last_spatial_block(network, images.shape[-1])
     wanted = [parameter.requires_grad for parameter in network.parameters()]
-    network.requires_grad_(True)
+    network.requires_grad_(False)
+    begun = block.register_forward_hook(_begin_gradients)
     explainer = GradCAM(model=network, target_layers=[block])
     try:
         parts = [
@@ -96,10 +97,15 @@ def heat_maps(network: nn.Module, images: NDArray[np.float32], targets: Sequence
         ]
     finally:
         explainer.activations_and_grads.release()
-        network.zero_grad(set_to_none=True)
+        begun.remove()
         for parameter, before in zip(network.parameters(), wanted, strict=True):
             parameter.requires_grad_(before)
     return np.concatenate(parts).astype(np.float32)
+
+
+def _begin_gradients(_: nn.Module, __: object, maps: torch.Tensor) -> torch.Tensor:
+    """The same maps, as if nothing came before them: no gradient is asked of the blocks that made them."""
+    return maps.detach().requires_grad_().clone()  # a clone may be changed in place by what follows
 
 
 def _upright(maps: FloatMaps, orientations: int) -> FloatMaps:

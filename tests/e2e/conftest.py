@@ -14,14 +14,14 @@ import pytest
 SMALL = """
 seed: 5
 synthetic: {slides: 24, cells_per_class_per_slide: 1}
-split: {folds: 3}
+split: {folds: 2}
 validation: {min_images_per_class: 5}
 learning:
   backbone: {image_size: 96}
   augmentation: {views: 6}
   training:
     frozen: {epochs: 20}
-    fine_tuning: {epochs: 6, batch_size: 16}
+    fine_tuning: {epochs: 5, batch_size: 16}
 evaluation: {resamples: 200}
 robustness: {cells: 8}
 monitoring: {resamples: 300, false_alarm_rate: 0.01}

@@ -33,7 +33,7 @@ def test_the_summary_tells_what_the_interface_promises(trained: dict[str, Any], 
     assert trained["data"]["n"] == 192
     assert len(trained["data"]["classes"]) == 8
     assert trained["golden"]["n"] + trained["cross_validation"]["n"] == 192
-    assert trained["cross_validation"]["folds"] == 3
+    assert trained["cross_validation"]["folds"] == 2
     for figure in (
         trained["golden"]["accuracy"],
         trained["golden"]["macro_f1"],
