@@ -5,9 +5,9 @@
 A MobileNetV2 with random weights is registered in a temporary home (below `--state`, where its records are written).
 Both servers run all the time, one process each, and take turns: in each round either gets `--requests` different PNGs
 from the same clients, threads that only send and wait. Then one client asks alone, which shows what the service adds to
-the network's own forward pass and the decoding; a write that reaches the disk is among it, so the disk's own time for
-one is measured beside it. Prints one JSON document. On a busy machine look at `processor_ratio` first: the processor
-time of a request depends least on who else is computing.
+the network's own forward pass and the decoding. Where `serving.answers_survive` is `power_cut` a write that reaches the
+disk is among it, so the disk's own time for one is measured beside it. Prints one JSON document. On a busy machine look
+at `processor_ratio` first: the processor time of a request depends least on who else is computing.
 """
 
 import argparse

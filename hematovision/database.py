@@ -53,7 +53,7 @@ def database_url(setting: str | None, default: Path, *, named: str) -> str:
 
 
 def open_database(url: str) -> "Engine":
-    """An engine whose commits are on disk when they return, for many processes at once.
+    """An engine whose commits are on disk when they return (see `writing`), for many processes at once.
 
     sqlite is put into write-ahead mode with `synchronous=FULL`; a writer waits up to 30 s for another.
 
@@ -80,16 +80,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: "Connection") -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if options['flushed'] else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager
-def writing(engine: "Engine") -> Iterator["Connection"]:
-    """A transaction that is the only one writing: what it reads stays true until it commits."""
+def writing(engine: "Engine", *, flushed: bool = True) -> Iterator["Connection"]:
+    """A transaction that is the only one writing: what it reads stays true until it commits.
+
+    Args:
+        flushed: its commit waits for the disk. Without, a kill of this process loses nothing, a power cut may lose the
+            last seconds, and the next flushed commit brings this one to the disk too (sqlite's write-ahead log with
+            `synchronous=NORMAL`, PostgreSQL's `synchronous_commit=off`).
+    """
     from sqlalchemy import text
 
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    with engine.connect().execution_options(writes=True, flushed=flushed) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": WRITE_LOCK})
+            if not flushed:
+                connection.execute(text("SET LOCAL synchronous_commit TO off"))
         yield connection

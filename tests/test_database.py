@@ -51,6 +51,25 @@ def test_commits_are_synchronous(tmp_path: Path) -> None:
         assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
 
 
+def test_a_commit_waits_for_the_disk_unless_told_otherwise(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'one.db'}")
+    asked = [{}, {"flushed": False}, {}, {"flushed": True}]
+    found = []
+    for how in asked:  # one connection, handed back and taken again
+        with writing(engine, **how) as connection:
+            found.append(connection.execute(text("PRAGMA synchronous")).scalar())
+    assert found == [2, 1, 2, 2]
+
+
+def test_postgresql_waits_for_the_disk_unless_told_otherwise(postgres: str) -> None:
+    engine = open_database(postgres)
+    found = []
+    for flushed in (True, False, True):
+        with writing(engine, flushed=flushed) as connection:
+            found.append(connection.execute(text("SHOW synchronous_commit")).scalar())
+    assert found == ["on", "off", "on"]
+
+
 def test_a_password_in_a_setting_is_refused() -> None:
     with pytest.raises(UsageError, match=r"environment variable"):
         load_config(changes={"records": {"database": "postgresql://me:secret@host/records"}})

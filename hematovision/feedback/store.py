@@ -76,18 +76,22 @@ class FeedbackStore:
         """Keep one prediction; see `keep_predictions`."""
         self.keep_predictions([(prediction, picture)])
 
-    def keep_predictions(self, given: Sequence[tuple[Prediction, bytes | None]]) -> int:
+    def keep_predictions(self, given: Sequence[tuple[Prediction, bytes | None]], *, flushed: bool = True) -> int:
         """Keep predictions with their pictures (or without) in one transaction; gives how many were new.
 
         A prediction that is already there is left as it is; of a withdrawn image the picture is not kept again.
         A kill after the return loses nothing; a power cut may lose pictures of the last seconds, until somebody
         corrects them.
 
+        Args:
+            flushed: the rows wait for the disk; without, a power cut may lose those of the last seconds too, again but
+                for corrected ones.
+
         Raises:
             UsageError: a picture is not the one its prediction names.
         """
         records = [(prediction, self._keep_picture(prediction, picture)) for prediction, picture in given]
-        with writing(self.engine) as connection:
+        with writing(self.engine, flushed=flushed) as connection:
             return kept.insert_predictions(connection, records)
 
     def _keep_picture(self, prediction: Prediction, picture: bytes | None) -> bool:

@@ -46,7 +46,7 @@ class Answering:
         self._metrics = metrics
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decoding")
         self._bench = Bench(together=settings.pictures_at_once, told=metrics.together.observe)
-        self._keeper = Keeper(store)
+        self._keeper = Keeper(store, flushed=settings.answers_survive == "power_cut")
         self._shadowing = Shadowing(
             engine, self._bench, self._decoders, store, metrics, waiting=settings.shadow_waiting
         )

@@ -13,10 +13,15 @@ _AT_ONCE = 64
 
 
 class Keeper:
-    """A thread that writes what waits in one transaction, as often as the disk takes it."""
+    """A thread that writes what waits in one transaction, as often as the disk takes it.
 
-    def __init__(self, store: FeedbackStore) -> None:
+    Args:
+        flushed: each transaction waits for the disk, see `FeedbackStore.keep_predictions`.
+    """
+
+    def __init__(self, store: FeedbackStore, *, flushed: bool) -> None:
         self._store = store
+        self._flushed = flushed
         self._waiting: queue.SimpleQueue[tuple[Sequence[Kept], Future[None]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
         self._thread.start()
@@ -46,7 +51,9 @@ class Keeper:
 
     def _write(self, together: Sequence[tuple[Sequence[Kept], "Future[None]"]]) -> None:
         try:
-            self._store.keep_predictions([record for records, _ in together for record in records])
+            self._store.keep_predictions(
+                [record for records, _ in together for record in records], flushed=self._flushed
+            )
         except Exception as error:  # every request whose record was not kept is told so
             for _, done in together:
                 done.set_exception(error)

@@ -1,5 +1,7 @@
 """What a user may change about the service; the values live in configs/."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from hematovision.learning.settings import Runtime
@@ -60,6 +62,8 @@ class ServingSettings(_Section):
         pictures_at_once: most pictures that go through the network together. Nothing ever waits for company.
         decode_threads: pictures decoded at once. shadow_waiting: pictures that may wait for the shadow; more are left
             out and counted.
+        answers_survive: what the record of an answer survives from the moment it is given: `kill` of the service, or a
+            `power_cut` too, for which every answer waits for the disk. Corrections and votes survive both in any case.
         keep_pictures: keep the bytes of every picture that was answered; without them there are no heat maps and a
             correction has to bring its picture.
         stop_seconds: for requests to finish when the service is told to end.
@@ -75,6 +79,7 @@ class ServingSettings(_Section):
     pictures_at_once: int = Field(ge=1)
     decode_threads: int = Field(ge=1)
     shadow_waiting: int = Field(ge=1)
+    answers_survive: Literal["kill", "power_cut"]
     keep_pictures: bool
     stop_seconds: int = Field(ge=1)
     limits: LimitSettings
