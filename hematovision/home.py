@@ -21,6 +21,8 @@ QUIET = {
     "DVC_NO_ANALYTICS": "1",
     "DO_NOT_TRACK": "1",
     "OPENVINO_TELEMETRY": "0",
+    # Since 1.29 the Linux builds send model names and digests, and keep an identifier in the user's home.
+    "ORT_DISABLE_TELEMETRY": "1",
     "GIT_PYTHON_REFRESH": "quiet",
     "PYTHONWARNINGS": "ignore",
 }
