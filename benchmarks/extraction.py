@@ -37,6 +37,7 @@ from hematovision.learning.backbones import Backbone, load_backbone
 from hematovision.learning.extraction import backbone_model, fill
 from hematovision.learning.features import FeatureCache, FeaturePlan
 from hematovision.learning.inference import compile_for_throughput, import_openvino
+from hematovision.learning.memory import keep_freed_memory
 from hematovision.learning.preprocessing import choose_side
 
 RESULTS = PROJECT / "benchmarks" / "results"
@@ -237,6 +238,7 @@ def main() -> None:
     """Run the benchmark."""
     asked, say, about = arguments(), Console(), machine.describe()
     activate_home()
+    keep_freed_memory()  # as a run does
     with tempfile.TemporaryDirectory(prefix="hematovision-bench-") as folder:
         bench = prepared(asked, Path(folder))
         kind = asked.data or f"synthetic, {JPEG_SIDE} px JPEG"
