@@ -54,7 +54,7 @@ def _minimise(
     inputs = (views - network.centre) / network.spread
     targets = torch.from_numpy(part.targets).repeat_interleave(pooled.shape[1])
     optimiser = torch.optim.LBFGS(
-        network.head.parameters(), max_iter=solver.iterations, line_search_fn="strong_wolfe", tolerance_grad=1e-5
+        network.head.parameters(), max_iter=solver.iterations, line_search_fn="strong_wolfe", tolerance_grad=1e-4
     )
     plain = torch.tensor(0.0)
 

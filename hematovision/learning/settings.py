@@ -88,7 +88,7 @@ class AugmentationSettings(_Settings):
         return self.model_copy(update={**reached, "jpeg_quality": quality, "strength": 1.0})
 
 
-Pool = Literal["average", "flatten", "stages"]
+Pool = Literal["average", "flatten", "stages", "blocks"]
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class HeadSettings(_Settings):
     Attributes:
         pool: `average` takes the mean of each channel of the last map, as the weights were trained with; `flatten`
             takes every place of it, on MobileNetV2 at 224 px 62,720 features instead of 1,280; `stages` adds to the
-            average mean and deviation of each channel of the last map of every larger resolution behind the cut.
+            average mean and deviation of each channel of the last map of every larger resolution behind the cut;
+            `blocks` adds those of every block's map there, which is several times as wide in deep networks.
         hidden: units with ReLU before the last layer; 0 leaves that layer out.
     """
 
@@ -193,7 +194,7 @@ class LearningSettings(_Settings):
         if self.training.solver.method == "lbfgs" and (self.head.hidden or self.head.pool == "flatten"):
             raise ValueError(
                 "learning.training.solver.method: lbfgs is logistic regression on pooled features: set "
-                "learning.head.hidden: 0 and learning.head.pool: average or stages, or take adamw"
+                "learning.head.hidden: 0 and another learning.head.pool than flatten, or take adamw"
             )
         return self
 

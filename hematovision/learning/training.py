@@ -116,7 +116,10 @@ class _Phases:
         if solver.method == "adamw":
             return self.frozen().run(training, validation, progress)
         if not isinstance(pooled, np.ndarray):
-            raise UsageError("These features are too wide for lbfgs: set learning.training.solver.method: adamw.")
+            raise UsageError(
+                "These features are too wide for lbfgs: set learning.head.pool: stages or average, or "
+                "learning.training.solver.method: adamw."
+            )
         return solve_head(self.network, pooled, training, validation, solver, self.weights)
 
     def frozen(self) -> Fit:

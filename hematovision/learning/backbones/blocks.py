@@ -19,18 +19,18 @@ class Blocks:
     blocks: Sequence[nn.Module]
     pooling: Sequence[nn.Module]
 
-    def cut(self, frozen: int, stages: Sequence[int] = ()) -> tuple[nn.Sequential, nn.Sequential]:
+    def cut(self, frozen: int, summarised: Sequence[int] = ()) -> tuple[nn.Sequential, nn.Sequential]:
         """The first `frozen` blocks, and all that follows with the pooling; with 0 the first part is the identity.
 
         Args:
-            stages: numbers of blocks whose maps are summarised too; those before the last frozen one are not seen.
+            summarised: numbers of blocks whose maps are summarised too; those before the last frozen one are not seen.
         """
-        after = [block - frozen for block in stages if block >= frozen - 1]
+        after = [block - frozen for block in summarised if block >= frozen - 1]
         upper = [*self.blocks[frozen:], *self.pooling]
-        return nn.Sequential(*self.blocks[:frozen]), StagePooling(upper, after) if after else nn.Sequential(*upper)
+        return nn.Sequential(*self.blocks[:frozen]), MapPooling(upper, after) if after else nn.Sequential(*upper)
 
 
-class StagePooling(nn.Sequential):
+class MapPooling(nn.Sequential):
     """Layers up to the pooling that hand on more than the last map: maps (N, C, h, w) → features (N, width).
 
     Early maps keep what late ones have given up for ImageNet's classes: grain, colour, the edge of a nucleus. Source:

@@ -12,6 +12,7 @@ from hematovision.learning.backbones.architecture import Architecture
 from hematovision.learning.backbones.blocks import Blocks
 from hematovision.learning.backbones.timm_networks import PREFIX, timm_architecture, timm_names
 from hematovision.learning.backbones.torchvision_networks import torchvision_architecture, torchvision_names
+from hematovision.learning.settings import Pool
 
 LISTED = (
     "mobilenet_v2",
@@ -62,18 +63,21 @@ class Description:
         frozen_blocks: where `auto` cuts.
         width: length of the pooled feature vector.
         parameters: weights of the network.
-        stages: the last block of every resolution but the smallest, and how many channels it has.
+        maps: every block but the last, and how many channels its map has.
+        stages: those of them that are the last of their resolution.
     """
 
     blocks: int
     frozen_blocks: int
     width: int
     parameters: int
+    maps: dict[int, int]
     stages: dict[int, int]
 
-    def stages_behind(self, frozen: int) -> dict[int, int]:
-        """Those that frozen blocks hand on, or that follow them."""
-        return {block: channels for block, channels in self.stages.items() if block >= frozen - 1}
+    def beside_the_last(self, pool: Pool, frozen: int) -> dict[int, int]:
+        """The blocks whose maps a head sees besides the last one's: what frozen blocks hand on, and what follows."""
+        chosen = {"stages": self.stages, "blocks": self.maps}.get(pool, {})
+        return {block: channels for block, channels in chosen.items() if block >= frozen - 1}
 
 
 def _automatic_cut(sides: list[int], published: int) -> int:
@@ -120,6 +124,7 @@ def describe(name: str) -> Description:
         frozen_blocks=_automatic_cut(sides, find_architecture(name).sides.published),
         width=pooled.shape[1],
         parameters=sum(weight.numel() for weight in whole.parameters()),
+        maps=dict(enumerate(channels[:-1])),
         stages={block: channels[block] for block in range(len(sides) - 1) if sides[block] > sides[block + 1]},
     )
 

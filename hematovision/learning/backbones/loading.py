@@ -116,11 +116,11 @@ def blank_backbone(name: str, frozen_blocks: int, *, pooling: Pooling = AVERAGED
 
 def _cut_in_two(name: str, parts: Blocks, frozen_blocks: int, weights: str, pooling: Pooling) -> Backbone:
     architecture, described = find_architecture(name), describe(name)
-    stages = described.stages_behind(frozen_blocks) if pooling.pool == "stages" else {}
-    width = described.width + 2 * sum(stages.values())
+    beside = described.beside_the_last(pooling.pool, frozen_blocks)
+    width = described.width + 2 * sum(beside.values())
     if pooling.pool == "flatten":
         parts, width = replace(parts, pooling=as_they_are()), flattened_width(name, pooling.side)
-    lower, upper = parts.cut(frozen_blocks, list(stages))
+    lower, upper = parts.cut(frozen_blocks, list(beside))
     return Backbone(
         lower.eval(),
         upper.eval(),
