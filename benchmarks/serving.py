@@ -58,7 +58,7 @@ def registered(home: Home, package: Path, picture: bytes) -> None:
     reference.mkdir()
     (reference / "none.txt").write_text("no reference\n")
     evidence = Evidence({}, {}, [], {}, {}, {"model_digest": package_digest(package)})
-    made = register(home, NAME, package, reference, picture, evidence, lambda *_: None)
+    made = register(home, NAME, package, reference, picture, evidence, lambda _: None, database=None)
     from mlflow import MlflowClient
 
     promote_without_review(MlflowClient(home.tracking_uri), home, NAME, made.version)

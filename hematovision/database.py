@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 WRITE_LOCK = 0x48454D41  # PostgreSQL's advisory locks are numbers; this one is ours
 BUSY_SECONDS = 30
+LOG_PAGES = 10_000  # 40 MB of sqlite's log before a commit has to copy it into the database: rarely in anybody's answer
 
 
 def refuse_password(url: str | None) -> str | None:
@@ -75,7 +76,9 @@ def open_database(url: str) -> "Engine":
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own transactions begin too late to keep a second writer out
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+    connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
