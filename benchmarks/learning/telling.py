@@ -10,7 +10,7 @@ from benchmarks.learning.race import Run
 from benchmarks.learning.summary import Aim, Line, Result
 from benchmarks.machine import busy, in_words
 
-HEADINGS = ("contestant", "rounds", "accuracy", "95 %", "seconds", "from–to", "processor", "learning")
+HEADINGS = ("contestant", "rounds", "accuracy", "95 %", "macro-F1", "seconds", "from–to", "processor", "learning")
 IN_EIGHTY_COLUMNS = {"contestant", "accuracy", "95 %", "seconds", "processor"}
 
 

@@ -201,6 +201,15 @@ def test_the_page_tells_machine_load_and_verdict() -> None:
     assert "Other work was running" in page and "| fastai | 3 | 0.750 |" in page
     assert "met: ours, fine-tuned, 3.0 times as fast as fastai" in page
     assert json.loads(json.dumps(telling.document(result())))["aims"][0]["met"] is True
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert len(rows) == 4 and len({row.count("|") for row in rows}) == 1
+
+
+def test_the_terminal_shows_each_figure_under_its_heading() -> None:
+    shown = telling.table(result().lines)
+    accuracy = next(column for column in shown.columns if column.header == "accuracy")
+    seconds = next(column for column in shown.columns if column.header == "seconds")
+    assert (list(accuracy.cells), list(seconds.cells)) == (["1.000", "0.750"], ["11.0", "33.0"])
 
 
 def test_a_failing_contestant_is_told_with_its_last_words(table: Path, tmp_path: Path) -> None:
