@@ -25,6 +25,20 @@ def cell() -> np.ndarray:
     return np.stack([230 - 120 * disc, 200 - 150 * disc, 215 - 60 * disc], axis=-1).astype(np.uint8)
 
 
+QUIET = ("brightness", "contrast", "saturation", "hue_degrees", "stain", "white_balance", "illumination", "blur")
+
+
+def only(chosen: AugmentationSettings, **changes: float) -> AugmentationSettings:
+    """Nothing but these changes, beside rotation and the like."""
+    return chosen.model_copy(
+        update={
+            **dict.fromkeys((*QUIET, "dyes", "vignette", "sharpening", "noise"), 0.0),
+            "jpeg_quality": 100,
+            **changes,
+        }
+    )
+
+
 def test_a_view_depends_on_the_cell_and_its_number_alone(chosen: AugmentationSettings, cell: np.ndarray) -> None:
     plan = FeaturePlan(64, 2, 5, chosen, "f32", 1)
     first = views_of("ab" * 32, cell, plan)
@@ -45,8 +59,7 @@ def test_no_strength_means_no_change(chosen: AugmentationSettings, cell: np.ndar
 
 
 def test_more_dye_is_darker_and_white_stays_white(chosen: AugmentationSettings) -> None:
-    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "hue_degrees", "white_balance", "illumination"), 0.0)
-    stained = chosen.model_copy(update={**quiet, "stain": 0.5, "jpeg_quality": 100})
+    stained = only(chosen, stain=0.5)
     grey, white = np.full((64, 64, 3), 120, np.uint8), np.full((64, 64, 3), 255, np.uint8)
     brightness = [augment(grey, view_generator("a", view, 1), stained).mean() for view in range(40)]
     assert min(brightness) < 105
@@ -55,25 +68,10 @@ def test_more_dye_is_darker_and_white_stays_white(chosen: AugmentationSettings) 
 
 
 def test_light_has_a_slope(chosen: AugmentationSettings) -> None:
-    quiet = dict.fromkeys(("brightness", "contrast", "saturation", "hue_degrees", "white_balance", "stain"), 0.0)
-    lit = chosen.model_copy(update={**quiet, "illumination": 0.4})
+    lit = only(chosen, illumination=0.4)
     grey = np.full((64, 64, 3), 120, np.uint8)
     ranges = [np.ptp(augment(grey, view_generator("a", view, 1), lit).astype(int)) for view in range(10)]
     assert max(ranges) > 40
-
-
-QUIET = ("brightness", "contrast", "saturation", "hue_degrees", "stain", "white_balance", "illumination", "blur")
-
-
-def only(chosen: AugmentationSettings, **changes: float) -> AugmentationSettings:
-    """Nothing but these changes, beside rotation and the like."""
-    return chosen.model_copy(
-        update={
-            **dict.fromkeys((*QUIET, "dyes", "vignette", "sharpening", "noise"), 0.0),
-            "jpeg_quality": 100,
-            **changes,
-        }
-    )
 
 
 def views(image: np.ndarray, settings: AugmentationSettings, count: int = 24) -> np.ndarray:
@@ -106,9 +104,7 @@ def test_about_half_of_the_views_are_noisy_and_half_are_sharpened(
 
 def test_reflection_fills_what_a_rotation_opens(chosen: AugmentationSettings) -> None:
     white = np.full((64, 64, 3), 250, np.uint8)
-    colours = ("brightness", "contrast", "saturation", "hue_degrees", "stain", "white_balance", "illumination")
-    still = chosen.model_copy(update=dict.fromkeys(colours, 0.0))
-    assert all(augment(white, view_generator("a", view, 1), still).min() >= 249 for view in range(8))
+    assert all(augment(white, view_generator("a", view, 1), only(chosen)).min() >= 249 for view in range(8))
 
 
 @given(st.integers(8, 300), st.integers(8, 300), st.sampled_from([32, 96, 224]))

@@ -63,7 +63,7 @@ def test_every_space_that_comes_along_is_usable(path: Path) -> None:
     config = load_config(path)
     check_space(config.search.space, config.learning)
     if config.search.method == "grid":
-        assert studies.grid_size(config.search) == {"head_grid": 48, "logistic": 12}[path.stem]
+        assert studies.grid_size(config.search) == {"head_grid": 48, "logistic": 18}[path.stem]
     assert read_layer(Path("search") / path.stem) == read_layer(path)
 
 
