@@ -20,12 +20,17 @@ import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hematovision.config import RunConfig
 from hematovision.data.golden import golden_part, rows_digest
 from hematovision.data.manifest import COMPLETE, DEVELOPMENT, GOLDEN, manifest_digest
-from hematovision.home import activate_home
+from hematovision.home import Home, activate_home
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
 
 MODEL = "hematovision"
 STEPS = ("pin_data", "ingest", "split", "train_fold", "evaluate_model", "register_model")
@@ -46,7 +51,7 @@ def data_version(version: int) -> str:
     return f"md5:{hashlib.md5(str(version).encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
-def fill_registry(home, versions: int, count: int) -> list[str]:
+def fill_registry(home: Home, versions: int, count: int) -> list[str]:
     """Register versions; returns the images of the first."""
     import mlflow
 
@@ -75,7 +80,7 @@ def run_id(version: int) -> str:
     return f"{version:08d}-0000-4000-8000-000000000000"
 
 
-def fill_history(home, versions: int) -> None:
+def fill_history(home: Home, versions: int) -> None:
     """A run with steps for every version, written into a store that ZenML has made."""
     from sqlalchemy import MetaData, create_engine, insert
     from zenml.client import Client
@@ -100,20 +105,21 @@ def rows_of_run(version: int) -> Iterator[tuple[str, dict[str, object]]]:
         own = uuid.uuid4().hex
         yield "step_run", {"id": own, "pipeline_run_id": run, "name": step, "status": "completed"}
         if step == "ingest":
-            told = {"id": uuid.uuid4().hex, "key": "version", "value": json.dumps(data_version(version)), "type": "str"}
+            value = json.dumps(data_version(version))
+            told: dict[str, object] = {"id": uuid.uuid4().hex, "key": "version", "value": value, "type": "str"}
             yield "run_metadata", told
             link = {"resource_id": own, "resource_type": "step_run", "run_metadata_id": told["id"]}
             yield "run_metadata_resource", {"id": uuid.uuid4().hex, **link}
 
 
-def filled_row(table, row: dict[str, object]) -> dict[str, object]:
+def filled_row(table: "Table", row: dict[str, object]) -> dict[str, object]:
     """A row with something in every column that must not be empty, and nothing in columns that there are not."""
     kinds = {datetime: datetime(2026, 1, 1), int: 0, bool: False, str: "x"}
     needed = {one.name: kinds[one.type.python_type] for one in table.columns if not one.nullable}
     return needed | {name: value for name, value in row.items() if name in table.columns}
 
 
-def fill_records(home, versions: int, predictions: int, images: list[str]) -> list[str]:
+def fill_records(home: Home, versions: int, predictions: int, images: list[str]) -> list[str]:
     """Records about every version, and predictions dealt over the versions; returns some of their ids."""
     from hematovision.database import database_url, open_database
     from hematovision.feedback import tables
@@ -140,7 +146,7 @@ def fill_records(home, versions: int, predictions: int, images: list[str]) -> li
     return [one.id for one in given[:: max(1, predictions // 20)]]
 
 
-def filled(home, versions: int, predictions: int, count: int) -> tuple[list[str], list[str]]:
+def filled(home: Home, versions: int, predictions: int, count: int) -> tuple[list[str], list[str]]:
     """Images and predictions to ask for; a home that an earlier call has filled is used again."""
     told = home.root / "benchmark.json"
     if not told.exists():
@@ -151,7 +157,7 @@ def filled(home, versions: int, predictions: int, count: int) -> tuple[list[str]
     return images, given
 
 
-def ask(home, config, subject: str) -> tuple[float, float, int]:
+def ask(home: Home, config: RunConfig, subject: str) -> tuple[float, float, int]:
     """Wall and processor seconds of one answer with stores freshly opened, and how many things it holds."""
     from hematovision.cli.lineage_stores import lineage_readers
     from hematovision.lineage.tracing import trace
@@ -161,7 +167,7 @@ def ask(home, config, subject: str) -> tuple[float, float, int]:
     return time.perf_counter() - wall, time.process_time() - processor, len(graph.nodes)
 
 
-def links(home, config, subject: str) -> tuple[int, int]:
+def links(home: Home, config: RunConfig, subject: str) -> tuple[int, int]:
     """Things an answer names, and how many of them can be asked for by that name."""
     from hematovision.cli.lineage_stores import lineage_readers
     from hematovision.errors import UsageError

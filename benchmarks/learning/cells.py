@@ -62,4 +62,5 @@ def write_round(cells: pd.DataFrame, store: ImageStore, number: int, config: Run
     side = pd.Series("test", index=cells.index)
     side[fitted.index], side[held_out.index] = "training", "validation"
     rows = cells.assign(side=side, file=[str(store.path(sha256).resolve()) for sha256 in cells["sha256"]])
-    write_cells(table, rows[["file", "sha256", "label", "group", "side"]].to_dict("records"))
+    columns = ["file", "sha256", "label", "group", "side"]
+    write_cells(table, [dict(zip(columns, row, strict=True)) for row in rows[columns].astype(str).to_numpy()])

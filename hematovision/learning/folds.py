@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,6 @@ from safetensors.torch import save
 from hematovision.data.decoding import decode
 from hematovision.data.manifest import DEVELOPMENT
 from hematovision.data.splits import validation_split
-from hematovision.data.store import ImageStore
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
 from hematovision.learning.curves import Epoch
@@ -62,6 +62,14 @@ class FoldOutcome(BaseModel):
     network: str = ""
 
 
+class Pictures(Protocol):
+    """Encoded pictures by content hash."""
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes with this SHA-256."""
+        ...
+
+
 def class_names(manifest: pd.DataFrame) -> list[str]:
     """The labels of a manifest in the order of a model's outputs."""
     return sorted(manifest["label"].unique())
@@ -93,7 +101,7 @@ def resolve_inputs(manifest: pd.DataFrame, settings: LearningSettings) -> Learni
 
 def prepare_features(
     manifest: pd.DataFrame,
-    store: ImageStore,
+    store: Pictures,
     folder: Path,
     settings: LearningSettings,
     *,
