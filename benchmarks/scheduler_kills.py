@@ -55,8 +55,9 @@ def clock() -> datetime:
 
 
 def settings() -> SchedulingSettings:
-    """Quick attempts, plenty of them; a lease plays no part on one machine."""
+    """Quick attempts, plenty of them, and a history to the end; a lease plays no part on one machine."""
     changes = {"at_once": 3, "backoff_seconds": 0.1, "longest_backoff_seconds": 1, "lease_seconds": 100_000}
+    changes["history_kept"] = 1_000_000
     return SchedulingSettings.model_validate({**load_config().scheduling.model_dump(), **changes})
 
 
