@@ -36,7 +36,7 @@ def document() -> dict[str, Any]:
         "synthetic": True,
         "steps": [{"title": f"Step {n}", "seconds": 10.0 * n} for n in range(1, 15)],
         "seconds": 305.4,
-        "folder": "/work/loop",
+        "folder": "/srv/rehearsal",
     }
 
 
