@@ -29,7 +29,6 @@ import numpy as np
 
 from hematovision.data.decoding import encode_png
 from hematovision.home import PROJECT, Home
-from hematovision.learning.preprocessing import normalise
 from hematovision.registry.mlflow_registry import Evidence, register
 from hematovision.registry.package import package_digest
 from hematovision.registry.predictor import Predictor
@@ -179,8 +178,6 @@ def alone(package: Path, picture: bytes, state: Path, count: int) -> dict[str, f
     """What no service can save: the network's forward pass, the decoding, and a write that reaches the disk."""
     predictor = Predictor.load(package)
     pixels, _ = predictor.pixels(picture)
-    specification = predictor.specification
-    images = normalise(pixels[None], specification.mean, specification.deviation)
     with tempfile.TemporaryFile(dir=state) as file:
 
         def write() -> None:
@@ -189,7 +186,7 @@ def alone(package: Path, picture: bytes, state: Path, count: int) -> dict[str, f
             os.fsync(file.fileno())
 
         return (
-            quantiles(timed(lambda: predictor._network(images), count), "network_")
+            quantiles(timed(lambda: predictor._network(pixels[None]), count), "network_")
             | quantiles(timed(lambda: predictor.pixels(picture), count), "decoding_")
             | quantiles(timed(write, count), "disk_")
         )

@@ -70,7 +70,8 @@ def test_nothing_lands_in_the_users_home(tmp_path: Path) -> None:
         "compile_for_throughput(backbone_model(backbone, plan), precision='f32')\n"
         "network = locate_home().root / 'lower.onnx'\n"
         "export_onnx(backbone.lower, network, side=32, outputs=['taps'])\n"
-        "for runtime in ('openvino', 'onnxruntime'): compile_for(runtime, network)\n"
+        "for runtime in ('openvino', 'onnxruntime'):\n"
+        "    compile_for(runtime, network, mean=backbone.mean, deviation=backbone.deviation)\n"
     )
     home = tmp_path / "home"
     home.mkdir()

@@ -42,7 +42,15 @@ def _serve(settings: "RunConfig", output: Output) -> None:
     store = feedback_of(home, settings)
     uri = serving.model or f"models:/{settings.registry.model_name}@champion"
     resolve = Resolver(home, open_ledger(home, database))
-    engine = Engine(home, uri, resolve=resolve, shadow=serving.shadow, runtime=serving.runtime, metrics=metrics)
+    engine = Engine(
+        home,
+        uri,
+        resolve=resolve,
+        shadow=serving.shadow,
+        runtime=serving.runtime,
+        threads=serving.cores_of_the_network,
+        metrics=metrics,
+    )
     engine.start()
     doorkeeper = Doorkeeper(keys, fresh_seconds=serving.key_seconds)
     app = create_app(home, serving, engine, store, doorkeeper, metrics, open_history(home, database))

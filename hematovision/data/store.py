@@ -35,7 +35,6 @@ class ImageStore:
         if _tombstone(target).exists():
             raise UnreadableImage("the image was withdrawn and erased here; it is not taken in again")
         if not _holds(target, sha256):
-            target.parent.mkdir(parents=True, exist_ok=True)
             _write(target, data, durable=durable)
         elif durable:
             _settle(target)
@@ -108,19 +107,30 @@ def _settle(target: Path) -> None:
 
 def _write(target: Path, data: bytes, *, durable: bool) -> None:
     partial = target.with_name(f".{uuid.uuid4().hex}.partial")
+    descriptor = _create(partial)
     try:
-        with partial.open("xb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        partial.chmod(0o444)
         partial.replace(target)
-    finally:
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
     if durable:
         for folder in (target.parent, target.parent.parent):
             _sync(folder)
+
+
+def _create(path: Path) -> int:
+    """A descriptor to write a new file that nobody may change later, in a folder that is made where it is missing."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        return os.open(path, flags, 0o444)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, flags, 0o444)
 
 
 def _sync(path: Path) -> None:

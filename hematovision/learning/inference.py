@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from hematovision.data.decoding import Pixels
 from hematovision.errors import UsageError
+from hematovision.learning.preprocessing import normalise
 from hematovision.learning.settings import Runtime
 
-Network = Callable[[np.ndarray], Any]
-"""Takes (N, 3, S, S) float32 and gives its outputs in order, by number."""
+Network = Callable[[Pixels], list[np.ndarray]]
+"""Takes pictures, (N, S, S, 3) uint8 RGB, and gives its outputs in order."""
 
 
 def import_openvino() -> ModuleType:
@@ -55,36 +57,47 @@ def _import_runtime(name: Runtime) -> ModuleType:
         ) from error
 
 
-def compile_for(runtime: Runtime, path: Path) -> Network:
+def compile_for(
+    runtime: Runtime, path: Path, *, mean: Sequence[float], deviation: Sequence[float], threads: int | None = None
+) -> Network:
     """Compile a network in single precision for one of the runtimes, and for no other; any thread may call it.
+
+    Args:
+        mean, deviation: what it expects of pixels in 0–1, a channel.
+        threads: cores that one call may keep busy; None is all of them.
 
     Raises:
         UsageError: the runtime is not installed.
     """
-    return _with_openvino(path) if runtime == "openvino" else _with_onnxruntime(path)
+    compiled = _with_openvino if runtime == "openvino" else _with_onnxruntime
+    return compiled(path, mean, deviation, threads or os.cpu_count() or 1)
 
 
-def _with_openvino(path: Path) -> Network:
-    compiled, alone = compile_onnx(path, precision="f32"), Lock()
+def _with_openvino(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int) -> Network:
+    openvino = import_openvino()
+    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    compiled = openvino_core().compile_model(taking_pictures(path, mean, deviation, compact=()), "CPU", hints)
+    request, alone = compiled.create_infer_request(), Lock()
 
-    def run(images: np.ndarray) -> Any:
-        with alone:  # a compiled model has one request of its own and refuses a second caller meanwhile
-            return compiled(images)
+    def run(pictures: Pixels) -> list[np.ndarray]:
+        tensor = openvino.Tensor(np.ascontiguousarray(pictures), shared_memory=True)
+        with alone:  # the request holds one batch at a time and refuses a second caller meanwhile
+            return list(request.infer(tensor).to_tuple())
 
     return run
 
 
-def _with_onnxruntime(path: Path) -> Network:
+def _with_onnxruntime(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int) -> Network:
     runtime = _import_runtime("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = os.cpu_count() or 1  # left at 0 it pins threads, which containers may forbid
+    options.intra_op_num_threads = threads  # left at 0 it pins threads, which containers may forbid
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
     session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()
 
-    def run(images: np.ndarray) -> Any:
-        return session.run(None, {entry.name: images})
+    def run(pictures: Pixels) -> list[np.ndarray]:
+        return list(session.run(None, {entry.name: normalise(pictures, mean, deviation)}))
 
     return run
 

@@ -13,7 +13,7 @@ from hematovision.data.quality import measure
 from hematovision.errors import UnreadableImage
 from hematovision.evaluation.calibration import softmax
 from hematovision.learning.inference import Network, compile_for
-from hematovision.learning.preprocessing import normalise, resize
+from hematovision.learning.preprocessing import resize
 from hematovision.learning.settings import Runtime
 from hematovision.monitoring.strangeness import Familiar
 from hematovision.progress import Progress
@@ -76,14 +76,23 @@ class Predictor:
         self._familiar = familiar
 
     @classmethod
-    def load(cls, folder: Path, *, runtime: Runtime = "openvino") -> "Predictor":
+    def load(cls, folder: Path, *, runtime: Runtime = "openvino", threads: int | None = None) -> "Predictor":
         """Verify and compile a model package.
+
+        Args:
+            threads: cores that its network may keep busy; None is all of them.
 
         Raises:
             UsageError, HematoVisionError: see `verify_package`; or the runtime is not installed.
         """
         specification = verify_package(folder)
-        network = compile_for(runtime, folder / NETWORK)
+        network = compile_for(
+            runtime,
+            folder / NETWORK,
+            mean=specification.mean,
+            deviation=specification.deviation,
+            threads=threads,
+        )
         return cls(specification, network, Familiar.load(folder / FAMILIAR))
 
     def pixels(self, data: bytes, *, max_pixels: int | None = None) -> tuple[Pixels, int]:
@@ -106,8 +115,8 @@ class Predictor:
         return self._judged(np.arange(len(pixels)), logits, embedding, _NO_STATISTICS, {})
 
     def _through(self, pixels: Pixels) -> tuple[np.ndarray, np.ndarray]:
-        outputs = self._network(normalise(pixels, self.specification.mean, self.specification.deviation))
-        return np.array(outputs[0]), np.array(outputs[1])
+        logits, embedding = self._network(pixels)
+        return logits, embedding
 
     def _read(
         self, pictures: Sequence[Callable[[], bytes]]

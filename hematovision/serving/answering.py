@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from hematovision.errors import UnreadableImage
@@ -15,7 +14,7 @@ from hematovision.registry.predictor import Answers
 from hematovision.serving.answers import Asker, answered, identity, record
 from hematovision.serving.bench import Bench, Line
 from hematovision.serving.engine import Engine, ServedModel
-from hematovision.serving.keeping import Keeper
+from hematovision.serving.keeping import Keeper, Kept, NotKept
 from hematovision.serving.metrics import Metrics
 from hematovision.serving.problems import Refused
 from hematovision.serving.schemas import Predictions, Unread
@@ -23,18 +22,42 @@ from hematovision.serving.settings import ServingSettings
 from hematovision.serving.shadowing import Shadowing
 from hematovision.serving.uploads import FORM, Upload, media_type, pictures_of
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class _Read:
-    """A picture on its way through the network: the SHA-256 of its bytes, the pixels it had, its answer."""
+    """A picture on its way through the network: the SHA-256 of its bytes, and its answer."""
 
     index: int
     upload: Upload
     sha256: str
-    count: int
     answer: "Future[Answers]"
+
+
+@dataclass
+class _Request:
+    """The pictures of one request: handed from thread to thread, so that the event loop is woken once, at the end.
+
+    Attributes:
+        pixels: how many its pictures may still bring.
+        read: pictures sent through the network. errors: those that cannot be read. made: what goes on record.
+        done: everything is on record; whoever cancels it ends the work on it.
+    """
+
+    model: ServedModel
+    uploads: Sequence[Upload]
+    asker: Asker
+    line: Line
+    pixels: int
+    read: list[_Read] = field(default_factory=list)
+    errors: list[Unread] = field(default_factory=list)
+    made: list[tuple[Prediction, list[str]]] = field(default_factory=list)
+    done: "Future[None]" = field(default_factory=Future)
+    since: float = field(default_factory=perf_counter)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Tell whoever waits that all is done, or what went wrong."""
+        if self.done.set_running_or_notify_cancel():
+            self.done.set_exception(error) if error else self.done.set_result(None)
 
 
 class Answering:
@@ -44,6 +67,7 @@ class Answering:
         self._settings = settings
         self._engine = engine
         self._metrics = metrics
+        self._stages = [metrics.stage.labels(name) for name in ("decoding", "until answered", "keeping")]
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decoding")
         self._bench = Bench(together=settings.pictures_at_once, told=metrics.together.observe)
         self._keeper = Keeper(store, flushed=settings.answers_survive == "power_cut")
@@ -72,85 +96,104 @@ class Answering:
         except TimeoutError as error:
             detail = f"No answer within {seconds:g} seconds: the service is busy, or the pictures are very large."
             raise Refused(503, detail, headers={"Retry-After": "5"}) from error
+        except NotKept as error:
+            detail = "The answers could not be put on record, so they are not given; the service's log says why."
+            raise Refused(503, detail, headers={"Retry-After": "5"}) from error
 
     async def _predict(self, content_type: str, body: bytes, asker: Asker) -> Predictions:
-        loop = asyncio.get_running_loop()
+        limits = self._settings.limits
         if media_type(content_type) == FORM:
-            uploads = await loop.run_in_executor(self._decoders, pictures_of, content_type, body, self._settings.limits)
+            loop = asyncio.get_running_loop()
+            uploads = await loop.run_in_executor(self._decoders, pictures_of, content_type, body, limits)
         else:
-            uploads = pictures_of(content_type, body, self._settings.limits)
-        model = self._engine.current
-        read, errors, given = await self._through(model, uploads)
-        if not read:
-            self._metrics.unreadable.inc(len(errors))
-            members = {"errors": [error.model_dump() for error in errors]}
-            raise Refused(422, _nothing_readable(errors), members=members)
-        made = [
-            record(model, answers, item.sha256, asker, self._settings.refer)
-            for item, answers in zip(read, given, strict=True)
-        ]
-        await self._keep([kept for kept, _ in made], read)
-        self._count(model, [kept for kept, _ in made], errors)
-        self._shadowing.follow([(kept, item.upload.data) for item, (kept, _) in zip(read, made, strict=True)])
+            uploads = pictures_of(content_type, body, limits)
+        request = _Request(self._engine.current, uploads, asker, self._bench.queue(), limits.pixels_per_request)
+        self._decoders.submit(self._decode, request)
+        try:
+            await asyncio.wrap_future(request.done)
+        finally:
+            for item in request.read:
+                item.answer.cancel()  # what nobody waits for any more is not worked on; answers that are there stay
+        return self._told(request)
+
+    def _decode(self, request: _Request) -> None:
+        """Decode the next picture and send it on; the one after it waits its turn among those of other requests."""
+        try:
+            if request.done.cancelled():
+                return
+            self._read_next(request)
+            if len(request.read) + len(request.errors) < len(request.uploads):
+                self._decoders.submit(self._decode, request)
+                return
+            self._observe(0, request.since)
+            if request.read:
+                last = request.read[-1].answer  # a line is worked on in order: when this is there, all are
+                last.add_done_callback(lambda _: self._keep(request))
+            else:
+                request.end()
+        except Exception as error:  # the request is told, whatever it tripped over
+            request.end(error)
+
+    def _read_next(self, request: _Request) -> None:
+        index = len(request.read) + len(request.errors)
+        upload, limits, predictor = request.uploads[index], self._settings.limits, request.model.predictor
+        try:
+            if request.pixels <= 0:
+                raise UnreadableImage("the pictures before it used up the pixels of one request; send it in another")
+            pixels, count = predictor.pixels(upload.data, max_pixels=min(limits.pixels, request.pixels))
+        except UnreadableImage as error:
+            again = request.pixels < limits.pixels
+            request.errors.append(Unread(index=index, file=upload.name, reason=str(error), again=again))
+        else:
+            request.pixels -= count
+            sha256 = hashlib.sha256(upload.data).hexdigest()
+            request.read.append(_Read(index, upload, sha256, request.line.put(predictor, pixels)))
+
+    def _keep(self, request: _Request) -> None:
+        """Put what was answered on record, in the thread that writes."""
+        self._observe(1, request.since)
+        answered = perf_counter()
+
+        def records() -> list[Kept]:
+            policy = self._settings.refer
+            for item in request.read:
+                given = item.answer.result()
+                request.made.append(record(request.model, given, item.sha256, request.asker, policy))
+            kept = self._settings.keep_pictures
+            return [
+                (prediction, item.upload.data if kept else None)
+                for item, (prediction, _) in zip(request.read, request.made, strict=True)
+            ]
+
+        def end(error: BaseException | None) -> None:
+            self._observe(2, answered)
+            request.end(error)
+
+        if not request.done.cancelled():
+            self._keeper.keep(records, end)
+
+    def _observe(self, stage: int, since: float) -> None:
+        self._stages[stage].observe(perf_counter() - since)
+
+    def _told(self, request: _Request) -> Predictions:
+        """What was done, counted, shown to the shadow, and as it is answered."""
+        self._metrics.unreadable.inc(len(request.errors))
+        if not request.read:
+            members = {"errors": [error.model_dump() for error in request.errors]}
+            raise Refused(422, _nothing_readable(request.errors), members=members)
+        model, pairs = request.model, list(zip(request.read, request.made, strict=True))
+        self._count(model, [kept for kept, _ in request.made])
+        self._shadowing.follow([(kept, item.upload.data) for item, (kept, _) in pairs])
         return Predictions(
             model=identity(model),
             confidence=model.specification.sets.confidence,
             predictions=[
-                answered(kept, because, index=item.index, file=item.upload.name)
-                for item, (kept, because) in zip(read, made, strict=True)
+                answered(kept, because, index=item.index, file=item.upload.name) for item, (kept, because) in pairs
             ],
-            errors=errors,
+            errors=request.errors,
         )
 
-    async def _through(
-        self, model: ServedModel, uploads: Sequence[Upload]
-    ) -> tuple[list[_Read], list[Unread], list[Answers]]:
-        """Decode picture by picture and send each on; the next is decoded while the network works on the last."""
-        started = perf_counter()
-        line, read, errors = self._bench.queue(), list[_Read](), list[Unread]()
-        left = self._settings.limits.pixels_per_request
-        try:
-            for index, upload in enumerate(uploads):
-                try:
-                    read.append(await self._decode(model, line, index, upload, left))
-                except UnreadableImage as error:
-                    again = left < self._settings.limits.pixels
-                    errors.append(Unread(index=index, file=upload.name, reason=str(error), again=again))
-                else:
-                    left -= read[-1].count
-            self._metrics.stage.labels("decoding").observe(perf_counter() - started)
-            given = [await asyncio.wrap_future(item.answer) for item in read]
-        finally:
-            for item in read:
-                item.answer.cancel()  # what nobody waits for any more is not worked on; answers that are there stay
-        self._metrics.stage.labels("until answered").observe(perf_counter() - started)
-        return read, errors, given
-
-    async def _decode(self, model: ServedModel, line: Line, index: int, upload: Upload, left: int) -> _Read:
-        if left <= 0:
-            raise UnreadableImage("the pictures before it used up the pixels of one request; send it in another")
-        limit = min(self._settings.limits.pixels, left)
-
-        def decode() -> _Read:
-            pixels, count = model.predictor.pixels(upload.data, max_pixels=limit)
-            answer = line.put(model.predictor, pixels)
-            return _Read(index, upload, hashlib.sha256(upload.data).hexdigest(), count, answer)
-
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, decode)
-
-    async def _keep(self, records: list[Prediction], read: list[_Read]) -> None:
-        started = perf_counter()
-        pictures = [item.upload.data if self._settings.keep_pictures else None for item in read]
-        try:
-            await asyncio.wrap_future(self._keeper.keep(list(zip(records, pictures, strict=True))))
-        except Exception as error:
-            logger.error("predictions could not be put on record, so they are not given: %s", error, exc_info=error)
-            detail = "The answers could not be put on record, so they are not given; the service's log says why."
-            raise Refused(503, detail, headers={"Retry-After": "5"}) from error
-        self._metrics.stage.labels("keeping").observe(perf_counter() - started)
-
-    def _count(self, model: ServedModel, records: Sequence[Prediction], errors: Sequence[Unread]) -> None:
-        self._metrics.unreadable.inc(len(errors))
+    def _count(self, model: ServedModel, records: Sequence[Prediction]) -> None:
         for kept in records:
             self._metrics.predictions.labels(model.reference, kept.label).inc()
             self._metrics.referred.labels(model.reference).inc(kept.refer)

@@ -66,7 +66,7 @@ class Trouble:
     since: str
 
 
-def load_served(home: Home, version: KnownVersion, runtime: Runtime) -> ServedModel:
+def load_served(home: Home, version: KnownVersion, runtime: Runtime, threads: int) -> ServedModel:
     """Copy, verify, compile and try a model.
 
     Raises:
@@ -76,7 +76,7 @@ def load_served(home: Home, version: KnownVersion, runtime: Runtime) -> ServedMo
     folder = tempfile.TemporaryDirectory(prefix="hematovision-model-")
     try:
         package = copy_package(home, version, Path(folder.name))
-        predictor = Predictor.load(package, runtime=runtime)
+        predictor = Predictor.load(package, runtime=runtime, threads=threads)
     except HematoVisionError as error:  # the copy's place means nothing to anybody, and is another every time
         raise type(error)(str(error).replace(folder.name, version.reference)) from error
     side = predictor.specification.image_size
@@ -92,6 +92,7 @@ class Engine:
     Args:
         resolve: says which version a URI stands for now.
         uri: what is served. shadow: what answers unseen, if anything.
+        threads: cores that the network may keep busy.
     """
 
     def __init__(
@@ -102,11 +103,13 @@ class Engine:
         resolve: Callable[[str], KnownVersion],
         shadow: str | None,
         runtime: Runtime,
+        threads: int,
         metrics: Metrics,
     ) -> None:
         self._home = home
         self._resolve = resolve
         self._runtime = runtime
+        self._threads = threads
         self._uris: dict[Part, str] = {"model": uri}
         if shadow:
             self._uris["shadow"] = shadow
@@ -160,7 +163,7 @@ class Engine:
             self._settle(part)
 
     def _load(self, version: KnownVersion) -> ServedModel:
-        return load_served(self._home, version, self._runtime)
+        return load_served(self._home, version, self._runtime, self._threads)
 
     def _install(self, part: Part, served: ServedModel) -> None:
         before = self._served.get(part)

@@ -1,15 +1,28 @@
 """Predictions are on record before they are answered; requests that come together share one commit."""
 
+import logging
 import queue
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from hematovision.errors import HematoVisionError
 from hematovision.feedback.records import Prediction
 from hematovision.feedback.store import FeedbackStore
 
 Kept = tuple[Prediction, bytes | None]
 _AT_ONCE = 64
+logger = logging.getLogger(__name__)
+
+
+class NotKept(HematoVisionError):
+    """The records of a request could not be written, so its answers must not be given."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    records: Callable[[], Sequence[Kept]]
+    ended: Callable[[BaseException | None], None]
 
 
 class Keeper:
@@ -22,15 +35,18 @@ class Keeper:
     def __init__(self, store: FeedbackStore, *, flushed: bool) -> None:
         self._store = store
         self._flushed = flushed
-        self._waiting: queue.SimpleQueue[tuple[Sequence[Kept], Future[None]] | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
         self._thread.start()
 
-    def keep(self, records: Sequence[Kept]) -> "Future[None]":
-        """Done when the records are kept; fails as the store does."""
-        done: Future[None] = Future()
-        self._waiting.put((records, done))
-        return done
+    def keep(self, records: Callable[[], Sequence[Kept]], ended: Callable[[BaseException | None], None]) -> None:
+        """Write the records of a request.
+
+        Args:
+            records: makes them; called once, in the thread that writes.
+            ended: told None when they are kept, `NotKept` when they could not be, or what `records` raised.
+        """
+        self._waiting.put(_Job(records, ended))
 
     def close(self) -> None:
         """Keep what waits, then end."""
@@ -49,14 +65,21 @@ class Keeper:
                     together.append(following)
             self._write(together)
 
-    def _write(self, together: Sequence[tuple[Sequence[Kept], "Future[None]"]]) -> None:
+    def _write(self, together: Sequence[_Job]) -> None:
+        made: list[_Job] = []
+        kept: list[Kept] = []
+        for job in together:
+            try:
+                kept += job.records()
+            except Exception as error:  # this request is told so, the others are written
+                job.ended(error)
+            else:
+                made.append(job)
+        failure: NotKept | None = None
         try:
-            self._store.keep_predictions(
-                [record for records, _ in together for record in records], flushed=self._flushed
-            )
+            self._store.keep_predictions(kept, flushed=self._flushed)
         except Exception as error:  # every request whose record was not kept is told so
-            for _, done in together:
-                done.set_exception(error)
-        else:
-            for _, done in together:
-                done.set_result(None)
+            logger.error("predictions could not be put on record, so they are not given: %s", error, exc_info=error)
+            failure = NotKept("the answers could not be put on record")
+        for job in made:
+            job.ended(failure)

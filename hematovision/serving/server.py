@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -14,6 +14,38 @@ from hematovision.serving.settings import ServingSettings
 KEEP_ALIVE_SECONDS = 30
 
 
+class Whole:
+    """A transport that sends what one turn of the event loop writes in one piece, as a server's headers and its answer.
+
+    Two pieces are two system calls, and wake the client before it can use what it got.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send data before the next turn."""
+        if not self._waiting:
+            self._loop.call_soon(self._send)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._waiting:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+            self._transport.write(data)
+
+
 def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
     class Impatient(HttpToolsProtocol):
         """Closes connections whose headers do not come, and those that go on sending after they were answered."""
@@ -21,7 +53,7 @@ def _protocol(header_seconds: float) -> type[HttpToolsProtocol]:
         waiting: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
+            super().connection_made(cast(asyncio.Transport, Whole(transport, self.loop)))
             self._expect_headers()
 
         def connection_lost(self, exc: Exception | None) -> None:

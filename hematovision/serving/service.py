@@ -1,12 +1,14 @@
 """What the routes work with, and whom they work for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Path, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 
 from hematovision.feedback.records import Prediction
 from hematovision.feedback.store import FeedbackStore
@@ -22,7 +24,6 @@ from hematovision.serving.metrics import Metrics
 from hematovision.serving.problems import Refused
 from hematovision.serving.settings import ServingSettings
 
-_BEARER = HTTPBearer(auto_error=False, description="A key from `hematovision keys add`.")
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 Found = TypeVar("Found")
 
@@ -84,22 +85,25 @@ async def service_of(request: Request) -> Service:  # a plain function would be 
 ServiceOf = Annotated[Service, Depends(service_of)]
 
 
-def allowed(role: Role) -> Callable[..., Awaitable[Key]]:
+class KeyOf(SecurityBase):
     """A dependency: the key of the request, if its role includes `role`; else 401 or 403. Comes before any body."""
 
-    async def key(
-        service: ServiceOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-    ) -> Key:
-        if credentials is None:
+    def __init__(self, role: Role) -> None:
+        self.model = HTTPBearerModel(description="A key from `hematovision keys add`.")
+        self.scheme_name = "HTTPBearer"
+        self._role = role
+
+    async def __call__(self, request: Request) -> Key:
+        """The key; Refused where there is none that may."""
+        scheme, text = get_authorization_scheme_param(request.headers.get("authorization"))
+        if scheme.lower() != "bearer" or not text:
             raise Refused(401, "A key is needed: Authorization: Bearer KEY.", headers=_CHALLENGE)
-        known = await _recognise(service, credentials.credentials)
+        known = await _recognise(request.app.state.service, text)
         if known is None:
             raise Refused(401, "This key is unknown or revoked.", headers=_CHALLENGE)
-        if not known.may(role):
-            raise Refused(403, f"A key of the role {role!r} is needed; this one has {known.role!r}.")
+        if not known.may(self._role):
+            raise Refused(403, f"A key of the role {self._role!r} is needed; this one has {known.role!r}.")
         return known
-
-    return key
 
 
 async def _recognise(service: Service, text: str) -> Key | None:
@@ -108,9 +112,9 @@ async def _recognise(service: Service, text: str) -> Key | None:
     return service.doorkeeper.recognise(text)
 
 
-Predicting = Annotated[Key, Depends(allowed("predict"))]
-Reviewing = Annotated[Key, Depends(allowed("review"))]
-Administering = Annotated[Key, Depends(allowed("admin"))]
+Predicting = Annotated[Key, Depends(KeyOf("predict"))]
+Reviewing = Annotated[Key, Depends(KeyOf("review"))]
+Administering = Annotated[Key, Depends(KeyOf("admin"))]
 _ID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 PredictionId = Annotated[str, Path(pattern=_ID, description="Of an answer.")]
 ItemId = Annotated[str, Path(pattern=_ID, description="Of a correction.")]

@@ -1,5 +1,6 @@
 """What a user may change about the service; the values live in configs/."""
 
+import os
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +61,7 @@ class ServingSettings(_Section):
         shadow: a second model that answers unseen; its answers are kept beside the first one's. None: no other.
         poll_seconds: between two looks at the registry. key_seconds: until a new or revoked key is noticed.
         pictures_at_once: most pictures that go through the network together. Nothing ever waits for company.
+        network_threads: cores that the network may keep busy; None is half of them, the rest decode and answer.
         decode_threads: pictures decoded at once. shadow_waiting: pictures that may wait for the shadow; more are left
             out and counted.
         answers_survive: what the record of an answer survives from the moment it is given: `kill` of the service, or a
@@ -77,6 +79,7 @@ class ServingSettings(_Section):
     poll_seconds: float = Field(gt=0)
     key_seconds: float = Field(ge=0)
     pictures_at_once: int = Field(ge=1)
+    network_threads: int | None = Field(ge=1)
     decode_threads: int = Field(ge=1)
     shadow_waiting: int = Field(ge=1)
     answers_survive: Literal["kill", "power_cut"]
@@ -84,3 +87,8 @@ class ServingSettings(_Section):
     stop_seconds: int = Field(ge=1)
     limits: LimitSettings
     refer: ReferralSettings
+
+    @property
+    def cores_of_the_network(self) -> int:
+        """`network_threads`, or half of the cores there are, at least one."""
+        return self.network_threads or max(1, (os.cpu_count() or 1) // 2)

@@ -25,7 +25,9 @@ def registry() -> SmallRegistry:
 def started(registry: SmallRegistry, *, shadow: str | None = None) -> Engine:
     resolve = Resolver(registry.home, open_ledger(registry.home, None))
     uri = f"models:/{registry.name}@champion"
-    engine = Engine(registry.home, uri, resolve=resolve, shadow=shadow, runtime="openvino", metrics=Metrics())
+    engine = Engine(
+        registry.home, uri, resolve=resolve, shadow=shadow, runtime="openvino", threads=1, metrics=Metrics()
+    )
     engine.start()
     return engine
 
