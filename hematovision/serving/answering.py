@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Literal, get_args
 
 from hematovision.errors import UnreadableImage
 from hematovision.feedback.records import Prediction
@@ -21,6 +22,8 @@ from hematovision.serving.schemas import Predictions, Unread
 from hematovision.serving.settings import ServingSettings
 from hematovision.serving.shadowing import Shadowing
 from hematovision.serving.uploads import FORM, Upload, media_type, pictures_of
+
+_Stage = Literal["decoding", "until answered", "keeping"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Answering:
         self._settings = settings
         self._engine = engine
         self._metrics = metrics
-        self._stages = [metrics.stage.labels(name) for name in ("decoding", "until answered", "keeping")]
+        self._stages = {name: metrics.stage.labels(name) for name in get_args(_Stage)}
         self._decoders = ThreadPoolExecutor(settings.decode_threads, thread_name_prefix="decoding")
         self._bench = Bench(together=settings.pictures_at_once, told=metrics.together.observe)
         self._keeper = Keeper(store, flushed=settings.answers_survive == "power_cut")
@@ -125,7 +128,7 @@ class Answering:
             if len(request.read) + len(request.errors) < len(request.uploads):
                 self._decoders.submit(self._decode, request)
                 return
-            self._observe(0, request.since)
+            self._observe("decoding", request.since)
             if request.read:
                 last = request.read[-1].answer  # a line is worked on in order: when this is there, all are
                 last.add_done_callback(lambda _: self._keep(request))
@@ -151,7 +154,7 @@ class Answering:
 
     def _keep(self, request: _Request) -> None:
         """Put what was answered on record, in the thread that writes."""
-        self._observe(1, request.since)
+        self._observe("until answered", request.since)
         answered = perf_counter()
 
         def records() -> list[Kept]:
@@ -166,13 +169,13 @@ class Answering:
             ]
 
         def end(error: BaseException | None) -> None:
-            self._observe(2, answered)
+            self._observe("keeping", answered)
             request.end(error)
 
         if not request.done.cancelled():
             self._keeper.keep(records, end)
 
-    def _observe(self, stage: int, since: float) -> None:
+    def _observe(self, stage: _Stage, since: float) -> None:
         self._stages[stage].observe(perf_counter() - since)
 
     def _told(self, request: _Request) -> Predictions:
