@@ -105,22 +105,25 @@ def correct(place: Workplace, config: RunConfig, dealt: sites.Sites, true: Label
     version, predictor = load(place.home, CHAMPION)
     answers = predictor.answer([partial(dealt.images.read, one) for one in rows["sha256"]])
     classes = predictor.specification.classes
-    states: dict[str, str] = {}
+    given: list[Prediction] = []
     for n, row in enumerate(rows.itertuples()):
         cell, odds = str(row.sha256), answers.probabilities[n]
-        prediction = Prediction(
+        given.append(Prediction(
             model=version.reference, model_digest=str(version.digest), label=classes[int(odds.argmax())], image=cell,
             data_version=predictor.specification.data_version, site=sites.SITE_B, slide=str(row.source_group) or None,
             probabilities=dict(zip(classes, odds.tolist(), strict=True)), refer=False,
             set=[name for name, possible in zip(classes, answers.sets[n], strict=True) if possible],
             strangeness=float(answers.strangeness[n]), unlike_training=bool(answers.unlike_training[n]),
-        )  # fmt: skip
-        store.keep_predictions([(prediction, dealt.images.read(cell))])
+        ))  # fmt: skip
+    store.keep_predictions([(one, dealt.images.read(one.image)) for one in given])
+    states: dict[str, str] = {}
+    for n, prediction in enumerate(given):
+        cell = prediction.image
         by = HONEST[n % len(HONEST)] if said[cell] == true[cell] else "mallory"
-        given = Correction(
+        correction = Correction(
             prediction_id=prediction.id, label=said[cell], by=by, role="predict", source="api", client_key=cell[:40]
         )
-        item = store.submit(given)
+        item = store.submit(correction)
         if item.state == "pending":
             for voter in ("fooled one", "fooled two"):
                 item = store.adjudicate(item.id, "accept", voter, "review")

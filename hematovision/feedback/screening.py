@@ -34,7 +34,7 @@ class Site:
 
 
 class Screen:
-    """Looks at one correction at a time; what a site looks like is read again once a minute."""
+    """Looks at one correction at a time; what a site looks like is read once a minute, a new one every time."""
 
     def __init__(self, settings: SuspicionSettings) -> None:
         self._settings = settings
@@ -89,20 +89,25 @@ class Screen:
 
     def _site(self, connection: Connection, model: str, site: str | None) -> Site:
         read, found = self._sites.get((model, site), (0.0, None))
-        if found is None or monotonic() - read > _READ_AGAIN_SECONDS:
-            found = read_site(connection, model, site, self._settings.minimum_predictions)
+        minimum = self._settings.minimum_predictions
+        if found is None or len(found.ordinary) < minimum or monotonic() - read > _READ_AGAIN_SECONDS:
+            found = read_site(connection, model, site, minimum)
             self._sites[model, site] = monotonic(), found
         return found
 
 
 def read_site(connection: Connection, model: str, site: str | None, minimum: int) -> Site:
-    """What a site's latest predictions look like; corrected ones do not count, so that nobody moves the limits."""
-    corrected = select(items.c.id).where(items.c.prediction_id == predictions.c.id).exists()
+    """What a site's latest predictions look like, and how sure the model is of its classes everywhere.
+
+    Thresholds leave out what was corrected, which is where the model tends to be wrong. Strangeness is of the picture,
+    whatever is said of it: a site that corrects all it sends is known by its pictures like any other.
+    """
     columns = (predictions.c.label, predictions.c.confidence, predictions.c.strangeness, predictions.c.unlike_training)
-    latest = select(*columns).where(predictions.c.model == model, ~corrected).order_by(predictions.c.time.desc())
+    latest = select(*columns).where(predictions.c.model == model).order_by(predictions.c.time.desc())
     here = predictions.c.site.is_(None) if site is None else predictions.c.site == site
     rows = connection.execute(latest.where(here).limit(_ORDINARY)).all()
-    everywhere = latest.limit(_EVERYWHERE).subquery()
+    corrected = select(items.c.id).where(items.c.prediction_id == predictions.c.id).exists()
+    everywhere = latest.where(~corrected).limit(_EVERYWHERE).subquery()
     means = connection.execute(
         select(everywhere.c.label, func.avg(everywhere.c.confidence))
         .group_by(everywhere.c.label)

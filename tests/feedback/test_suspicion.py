@@ -125,6 +125,19 @@ def test_the_model_is_no_judge_of_a_site_that_is_strange_to_it(store: FeedbackSt
     assert "far stranger (9.00)" in correct(store, odd, 2).reason
 
 
+def test_a_new_site_that_corrects_all_it_sends_is_known_by_its_pictures(
+    store: FeedbackStore, predicted: Predict
+) -> None:
+    """Else a laboratory with a new scanner would wait for a senior with every single cell."""
+    strange = [
+        predicted(tiny(n), sure=0.6, site="south", strangeness=1.5 + 0.001 * n, unlike_training=True) for n in range(40)
+    ]
+    states = [correct(store, one, n, label="monocyte").state for n, one in enumerate(strange)]
+    assert states == ["quarantined"] * 29 + ["pending"] * 11
+    odd = predicted(tiny(41), sure=0.6, site="south", strangeness=9.0, unlike_training=True)
+    assert "far stranger (9.00)" in correct(store, odd, 41).reason
+
+
 def test_a_class_the_model_does_not_know_is_set_aside(store: FeedbackStore, predicted: Predict) -> None:
     item = correct(store, predicted(tiny(1)), 1, label="blast")
     assert (item.state, item.reason) == ("quarantined", "blast is no class of hematovision/1")
