@@ -144,11 +144,11 @@ def test_a_class_the_model_does_not_know_is_set_aside(store: FeedbackStore, pred
 
 
 def test_a_flood_is_set_aside_with_what_came_before_it(store: FeedbackStore, predicted: Predict) -> None:
-    for number in range(29):
+    for number in range(14):
         assert correct(store, predicted(tiny(number), sure=0.6), number).state == "pending"
-    assert correct(store, predicted(tiny(29), sure=0.6), 29).state == "quarantined"
+    assert correct(store, predicted(tiny(14), sure=0.6), 14).state == "quarantined"
     assert {item.state for item in store.items()} == {"quarantined"}
-    assert correct(store, predicted(tiny(30), sure=0.6), 30, label="eosinophil").state == "pending"
+    assert correct(store, predicted(tiny(15), sure=0.6), 15, label="eosinophil").state == "pending"
 
 
 def test_what_is_quarantined_takes_a_senior_to_accept(store: FeedbackStore, predicted: Predict) -> None:
