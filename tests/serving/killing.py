@@ -159,7 +159,7 @@ def kill_service(
     """
     chosen = random.Random(seed)
     serving = SETTINGS["serving"] | {"port": port}
-    service = Service(prepare(folder, champion, challenger, {"serving": serving}), port)
+    service = Service(prepare(folder, champion, challenger, SETTINGS | {"serving": serving}), port)
     multiprocessing.get_context("forkserver").set_forkserver_preload(_PRELOADED)
     with writing(service.address, service.place.store, writers) as busy:
         for _ in range(kills):
