@@ -40,7 +40,9 @@ elif words[:2] == ["reviewers", "key"]:
 elif words[:2] == ["keys", "add"]:
     told = {"key": words[2]}
 elif words[0] == "promote":
-    version.write_text(words[1].rpartition("/")[2])
+    new = version.with_name("version.new")
+    new.write_text(words[1].rpartition("/")[2])
+    new.replace(version)  # whoever asks meanwhile reads the one or the other, never an empty file
 elif words[0] == "monitor":
     drift = version.read_text() == "1" and not (world / "calm").exists()
     signals = [{"name": "brightness", "alarm": drift}, {"name": "contrast", "alarm": False}]
