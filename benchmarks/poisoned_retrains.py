@@ -187,11 +187,12 @@ def main(root: Path, asked: str | None = None) -> None:
     kept = root / "kept"
     shutil.copytree(place.home.root, kept, symlinks=True)
     true = dict(sites.chosen_for_correction(dealt, config.rehearsal.per_class, config.seed))
+    chosen = [(name, said) for name, said in cases(true) if asked in (None, name)]
+    if not chosen:
+        raise SystemExit(f"There is no scenario {asked!r}; there are: {', '.join(name for name, _ in cases(true))}.")
     # MLflow keeps databases open that the next scenario replaces: each has a process of its own
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as alone:
-        for name, said in cases(true):
-            if asked not in (None, name):
-                continue
+        for name, said in chosen:
             shutil.rmtree(place.home.root)
             shutil.copytree(kept, place.home.root, symlinks=True)
             print(json.dumps(alone.submit(scenario, name, place, config, dealt, true, said).result()), flush=True)

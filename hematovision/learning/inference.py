@@ -64,34 +64,36 @@ def compile_for(
 
     Args:
         mean, deviation: what it expects of pixels in 0–1, a channel.
-        threads: cores that one call may keep busy; None is all of them.
+        threads: cores that one call may keep busy; None is as many as there are, or as OpenVINO finds best.
 
     Raises:
         UsageError: the runtime is not installed.
     """
     compiled = _with_openvino if runtime == "openvino" else _with_onnxruntime
-    return compiled(path, mean, deviation, threads or os.cpu_count() or 1)
+    return compiled(path, mean, deviation, threads)
 
 
-def _with_openvino(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int) -> Network:
+def _with_openvino(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int | None) -> Network:
     openvino = import_openvino()
-    hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    hints: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if threads is not None:
+        hints["INFERENCE_NUM_THREADS"] = threads
     compiled = openvino_core().compile_model(taking_pictures(path, mean, deviation, compact=()), "CPU", hints)
     request, alone = compiled.create_infer_request(), Lock()
 
     def run(pictures: Pixels) -> list[np.ndarray]:
-        tensor = openvino.Tensor(np.ascontiguousarray(pictures), shared_memory=True)
+        tensor = openvino.Tensor(np.require(pictures, requirements=("C", "W")), shared_memory=True)
         with alone:  # the request holds one batch at a time and refuses a second caller meanwhile
             return list(request.infer(tensor).to_tuple())
 
     return run
 
 
-def _with_onnxruntime(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int) -> Network:
+def _with_onnxruntime(path: Path, mean: Sequence[float], deviation: Sequence[float], threads: int | None) -> Network:
     runtime = _import_runtime("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads = threads  # left at 0 it pins threads, which containers may forbid
+    options.intra_op_num_threads = threads or os.cpu_count() or 1  # at 0 it pins them, which containers may forbid
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting threads leave the CPU to others
     session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (entry,) = session.get_inputs()

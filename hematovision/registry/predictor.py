@@ -80,7 +80,7 @@ class Predictor:
         """Verify and compile a model package.
 
         Args:
-            threads: cores that its network may keep busy; None is all of them.
+            threads: cores that its network may keep busy, see `compile_for`.
 
         Raises:
             UsageError, HematoVisionError: see `verify_package`; or the runtime is not installed.

@@ -39,6 +39,18 @@ def test_a_missing_runtime_is_an_error_and_not_replaced(
 
 
 @pytest.mark.parametrize("runtime", get_args(Runtime))
+def test_pictures_may_lie_anyhow(package: Path, runtime: Runtime) -> None:
+    """Read-only as Pillow gives them, or mirrored without a copy."""
+    predictor = Predictor.load(package, runtime=runtime)
+    pixels = np.random.default_rng(4).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    expected = predictor.answer_pixels(pixels).logits
+    mirrored = np.ascontiguousarray(pixels[:, :, ::-1])[:, :, ::-1]
+    pixels.setflags(write=False)
+    for given in (pixels, mirrored):
+        np.testing.assert_array_equal(predictor.answer_pixels(given).logits, expected)
+
+
+@pytest.mark.parametrize("runtime", get_args(Runtime))
 def test_threads_may_ask_at_once(package: Path, runtime: Runtime) -> None:
     """MLflow's server asks from as many threads as it has requests."""
     predictor = Predictor.load(package, runtime=runtime)
