@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hematovision.learning.arithmetic import Arithmetic, computing_in
 from hematovision.learning.checkpoints import Checkpoints, PhaseState
 from hematovision.learning.curves import Epoch
 from hematovision.learning.features import Views
@@ -109,7 +110,7 @@ class Fit:
     Attributes:
         module: holds every parameter that changes. blocks: its parts from the input to the logits.
         forward: a batch of `inputs` → logits.
-        weights: of the classes, or None.
+        weights: of the classes, or None. arithmetic: of a step; answers are in f32.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Fit:
     label_smoothing: float
     generator: torch.Generator
     checkpoints: Checkpoints | None = None
+    arithmetic: Arithmetic = "f32"
     curves: list[Epoch] = field(default_factory=list)
 
     def _prepare(self, training: Part) -> None:
@@ -159,7 +161,8 @@ class Fit:
         for chosen in batches:
             views = torch.randint(self.inputs.shape[1], (len(chosen),), generator=self.generator)
             picked = self.inputs[part.rows[chosen.numpy()], views.numpy()]
-            logits = self.forward(torch.from_numpy(picked).float())
+            with computing_in(self.arithmetic, self.module):
+                logits = self.forward(torch.from_numpy(picked).float()).float()
             targets = torch.from_numpy(part.targets[chosen.numpy()])
             loss = functional.cross_entropy(logits, targets, weight=self.weights, label_smoothing=self.label_smoothing)
             self._optimiser.zero_grad()

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from hematovision.data.decoding import decode
 from hematovision.data.manifest import DEVELOPMENT
 from hematovision.data.splits import validation_split
+from hematovision.learning.arithmetic import choose_arithmetic
 from hematovision.learning.backbones import load_backbone
 from hematovision.learning.backbones.catalogue import find_architecture
 from hematovision.learning.curves import Epoch
@@ -115,6 +116,7 @@ def prepare_features(
     learnt_from = manifest[manifest["split"] == DEVELOPMENT] if "split" in manifest else manifest
     chosen = settings.backbone
     check_precision(chosen.precision)
+    choose_arithmetic(settings.training.precision)  # refused now, not when all features are there
     side = int(chosen.image_size)
     backbone = load_backbone(chosen, seed=seed, pooling=settings.pooling(side))
     plan = FeaturePlan(

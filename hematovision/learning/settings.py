@@ -160,6 +160,8 @@ class TrainingSettings(_Settings):
     """Two phases: the head on frozen features, then the upper blocks with it.
 
     Attributes:
+        precision: arithmetic of fine-tuning: `f32`, `bf16`, or `auto`, which is bf16 on a processor that computes in
+            it: about half as long again in f32. Weights are f32 either way, and so are answers.
         rehearsed: known cells shown for every new one, where training goes on from a network (Robins 1995).
     """
 
@@ -169,6 +171,7 @@ class TrainingSettings(_Settings):
     class_weights_from_ratio: float = Field(
         ge=1, description="classes are weighted when the largest is this many times the smallest"
     )
+    precision: Literal["auto", "f32", "bf16"]
     rehearsed: int = Field(ge=1)
     solver: SolverSettings
     frozen: PhaseSettings

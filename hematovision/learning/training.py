@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from hematovision.errors import UsageError
+from hematovision.learning.arithmetic import Arithmetic, choose_arithmetic
 from hematovision.learning.backbones import Backbone
 from hematovision.learning.checkpoints import Checkpoints
 from hematovision.learning.curves import Epoch
@@ -134,7 +135,8 @@ class _Phases:
         blocks = [*self.network.upper.children(), *head]
         phase = self.settings.training.fine_tuning
         module = module.to(memory_format=torch.channels_last)
-        return self._fit("fine-tuning", module, blocks, self.network.from_taps, self.features.taps, phase)
+        arithmetic = choose_arithmetic(self.settings.training.precision)
+        return self._fit("fine-tuning", module, blocks, self.network.from_taps, self.features.taps, phase, arithmetic)
 
     def _fit(
         self,
@@ -144,6 +146,7 @@ class _Phases:
         forward: Callable[[torch.Tensor], torch.Tensor],
         inputs: Views,
         phase: PhaseSettings,
+        arithmetic: Arithmetic = "f32",
     ) -> Fit:
         return Fit(
             name,
@@ -156,6 +159,7 @@ class _Phases:
             self.settings.training.label_smoothing,
             self.generator,
             self.checkpoints,
+            arithmetic,
         )
 
 

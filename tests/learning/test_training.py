@@ -95,6 +95,24 @@ def test_it_learns_and_leaves_frozen_blocks_as_they_were(features: Features, bac
     )
 
 
+def test_training_in_bf16_learns_the_same_and_answers_in_f32(
+    features: Features, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})  # torch imitates it elsewhere
+
+    def answered(precision: str) -> torch.Tensor:
+        chosen = settings(epochs=12)
+        training = chosen.training.model_copy(update={"precision": precision})
+        trained = fit(features, backbone, chosen.model_copy(update={"training": training}))
+        assert {weight.dtype for weight in trained.network.parameters()} == {torch.float32}
+        return torch.from_numpy(predict_logits(trained.network, features, np.arange(36, CELLS)))
+
+    exact, rounded = answered("f32"), answered("bf16")
+    assert rounded.dtype == torch.float32
+    assert torch.equal(exact.argmax(1), rounded.argmax(1))
+    assert not torch.equal(exact, rounded)
+
+
 def test_patience_stops_a_phase_and_the_best_state_returns(features: Features, backbone: Backbone) -> None:
     trained = fit(features, backbone, settings(epochs=40, patience=2, learning_rate=0.05))
     curve = [epoch for epoch in trained.curves if epoch.phase == "fine-tuning"]
