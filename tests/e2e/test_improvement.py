@@ -1,5 +1,10 @@
 """From corrections of another scanner to a challenger that goes on from the champion, by the command a user types."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +72,19 @@ def _correct(folder: Path, config: Path, slides: range) -> None:
         assert item.state == "accepted", item.reason
 
 
+def _kill_while_training(config: Path) -> None:
+    """Begin a retrain and end it, with all that it started, as soon as a training has kept where it stands."""
+    checkpoints = locate_home().checkpoints
+    command = [sys.executable, "-m", "hematovision", "improve", "--config", str(config)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while not any(path.is_file() for path in checkpoints.rglob("*")):
+        assert process.poll() is None and time.monotonic() < deadline, "it ended before it trained"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 @pytest.fixture
 def before(trained: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The version of the small run, which is the challenger again afterwards, for whoever shares it."""
@@ -92,6 +110,7 @@ def test_corrections_become_a_challenger_that_knows_the_new_scanner(
     assert "16 accepted cells are new" in put_off.document["reason"]
 
     _correct(other, eager, range(2, 12))
+    _kill_while_training(eager)
     ended = hematovision("improve", config=eager)
     assert ended.code == 0, ended.errors
     told = ended.document
@@ -104,6 +123,8 @@ def test_corrections_become_a_challenger_that_knows_the_new_scanner(
     home = locate_home()
     after = find_version(home, f"models:/{before['name']}@champion")
     assert after.version == told["run"]["model"]["version"] != before["version"]
+    versions = client_of(home).search_model_versions(f"name='{before['name']}'")
+    assert max(int(one.version) for one in versions) == int(after.version)
     base, grown = find_version(home, before["uri"]), after.manifest()
     assert grown is not None and after.tags["golden_digest"] == base.tags["golden_digest"]
     known = base.manifest()
