@@ -7,7 +7,7 @@ from hematovision.improvement.gathering import Material
 from pipelines.ingestion import Prepared
 from pipelines.training import evaluate_learnt, learn, register_and_judge
 from steps.caching import LIBRARY_CACHE
-from steps.improve import add_cells, explain_change, measure_gain, pin_material
+from steps.improve import add_cells, doubt_labels, explain_change, measure_gain, pin_material
 from steps.ingest import gate_data, ingest, validate
 
 
@@ -29,5 +29,6 @@ def improvement_pipeline(config: RunConfig, material: Material) -> None:
     learnt = learn(config, grow_cells(config, material), material.beginning)
     made = evaluate_learnt(learnt, config)
     new_cells = measure_gain(made.manifest, made.package, material, config.evaluation, config.seed)
-    explain_change(material, made.manifest, learnt.quarantine, new_cells, made.golden, config)
+    doubts = doubt_labels(made.manifest, made.outcomes, material)
+    explain_change(material, made.manifest, learnt.quarantine, new_cells, doubts, made.golden, config)
     register_and_judge(made, config)

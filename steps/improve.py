@@ -14,9 +14,11 @@ from hematovision.data.pin import DataPin, pin
 from hematovision.data.store import ImageStore
 from hematovision.evaluation.metrics import Evaluation
 from hematovision.home import locate_home
+from hematovision.improvement.doubts import Doubts, doubted_labels
 from hematovision.improvement.gathering import Material
 from hematovision.improvement.measuring import NewCells, compare_on_new
 from hematovision.improvement.report import change_report
+from hematovision.learning.folds import FoldOutcome
 from hematovision.progress import progress_bar
 
 
@@ -67,13 +69,35 @@ def measure_gain(
 
 
 @step
+def doubt_labels(
+    manifest: pd.DataFrame, outcomes: list[FoldOutcome], material: Material
+) -> Annotated[Doubts, "doubts"]:
+    """Corrections that networks doubt which had not seen them."""
+    found = doubted_labels(manifest, outcomes, material.beginning.fresh)
+    log_metadata({"asked": found.n, "doubted": len(found.cells)})
+    return found
+
+
+@step
 def explain_change(
     material: Material,
     manifest: pd.DataFrame,
     left_out: pd.DataFrame,
     new_cells: NewCells,
+    doubts: Doubts,
     golden: Evaluation,
     config: RunConfig,
 ) -> Annotated[HTMLString, "change"]:
     """The page that says what changed and why."""
-    return HTMLString(change_report(material, manifest, left_out, new_cells, golden, config.improvement))
+    return HTMLString(
+        change_report(
+            material,
+            manifest,
+            left_out,
+            new_cells,
+            doubts,
+            golden,
+            ImageStore(locate_home().images),
+            config,
+        )
+    )

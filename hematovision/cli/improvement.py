@@ -37,6 +37,7 @@ def _retrain(output: Output, home: Any, settings: Any, material: Any, started: f
         material,
         finished.artifact("register_model", "summary"),
         finished.artifact("measure_gain", "new_cells"),
+        finished.artifact("doubt_labels", "doubts"),
         str(finished.artifact("explain_change", "change")),
     )
     verdict = finished.artifact("judge_model", "verdict").model_dump()

@@ -17,6 +17,7 @@ def show_improvement(console: Console, document: Mapping[str, Any]) -> None:
     rows = {
         "went on from": f"{document['champion']}, with {document['accepted']} corrected cells",
         f"{new['n']} held-out new cells": _compared(new),
+        "doubted corrections": _doubted(document["doubts"]),
         f"golden set, n = {run['golden']['n']}": f"accuracy {interval(run['golden']['accuracy'])}",
         "challenger": f"{run['model']['name']} version {run['model']['version']}",
         "waits for": document["waits"] or "nothing: it is the champion",
@@ -26,6 +27,11 @@ def show_improvement(console: Console, document: Mapping[str, Any]) -> None:
     for name, path in (("Change", document["change"]), ("Report", run["report"])):
         console.print(f"{name}    {path}", soft_wrap=True, markup=False, highlight=False)
     console.print(NOT_A_DEVICE, style="dim")
+
+
+def _doubted(doubts: Mapping[str, Any]) -> str:
+    found = len(doubts["cells"])
+    return f"{found} of {doubts['n']}" + (": shown under Change" if found else "")
 
 
 def _compared(new: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from hematovision.config import RunConfig
 from hematovision.errors import GateRefused
 from hematovision.home import Home
+from hematovision.improvement.doubts import Doubts
 from hematovision.improvement.gathering import Material
 from hematovision.improvement.measuring import NewCells
 from hematovision.ledger import open_ledger
@@ -35,6 +36,7 @@ class Improved(BaseModel):
     champion: str
     accepted: int
     new_cells: NewCells
+    doubts: Doubts
     run: RunSummary
     waits: str
     change: str
@@ -43,7 +45,13 @@ class Improved(BaseModel):
 
 
 def conclude(
-    home: Home, config: RunConfig, material: Material, run: RunSummary, new_cells: NewCells, change: str
+    home: Home,
+    config: RunConfig,
+    material: Material,
+    run: RunSummary,
+    new_cells: NewCells,
+    doubts: Doubts,
+    change: str,
 ) -> Improved:
     """Keep the page, write the ledger's `retrain` record (once, however often it is called), promote under `policy`."""
     page = home.runs / f"retrain-{material.retrain}" / "change.html"
@@ -61,6 +69,7 @@ def conclude(
             "fresh": sorted(material.beginning.fresh),
             "sites": material.sites,
             "new_cells": new_cells.model_dump(),
+            "doubted": {cell.image: cell.likely for cell in doubts.cells},
             "started_by": started_by,
             "schedule": schedule,
         },
@@ -71,15 +80,18 @@ def conclude(
         champion=material.champion,
         accepted=len(material.beginning.fresh),
         new_cells=new_cells,
+        doubts=doubts,
         run=run,
-        waits=_promoted(home, config, run.model.uri),
+        waits=_promoted(home, config, run.model.uri, doubts),
         change=str(page),
         started_by=started_by,
         schedule=schedule,
     )
 
 
-def _promoted(home: Home, config: RunConfig, uri: str) -> str:
+def _promoted(home: Home, config: RunConfig, uri: str, doubts: Doubts) -> str:
+    if doubts.share > config.improvement.doubted_share:
+        return f"a person: {len(doubts.cells)} of {doubts.n} corrections are doubted: hematovision review show {uri}"
     if config.improvement.promote == "review":
         return "a reviewer's decision: hematovision review show " + uri
     try:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from safetensors.torch import load_file
 from hematovision.config import RunConfig
 from hematovision.data.golden import find_golden
 from hematovision.data.groups import slide_of_site
-from hematovision.data.growth import write_grown
-from hematovision.data.manifest import save_manifest
+from hematovision.data.growth import relabelled, write_grown
+from hematovision.data.manifest import GOLDEN, save_manifest
 from hematovision.data.store import ImageStore
 from hematovision.errors import GateRefused
 from hematovision.feedback.records import Item
@@ -35,8 +36,9 @@ class Material(BaseModel):
     Attributes:
         retrain: names it; the same champion and the same cells give the same.
         beginning: the champion and its folds, and which cells are new to them. package: the champion's local folder.
-        folder: known and new cells as one source. known: the champion's manifest.
-        sites: how many new cells by site.
+        folder: known and new cells as one source. known: the champion's manifest, with the
+            labels decided on since. relabelled: how many of its cells these are.
+        sites: how many new cells by site, those with a new label among them.
         left_out: accepted cells that cannot be used, with the reason.
     """
 
@@ -49,6 +51,7 @@ class Material(BaseModel):
     folder: str
     known: str
     golden_folder: str
+    relabelled: int
     sites: dict[str, int]
     left_out: list[dict[str, str]]
     synthetic: bool
@@ -82,8 +85,7 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
     package = fetch_model(home, base.uri) / "artifacts" / "package"
     specification, known = verify_package(package), _known(base)
     store = feedback_of(home, config)
-    new = [item for item in store.items(state="accepted") if item.image not in set(known["sha256"])]
-    usable, left_out = _usable(new, specification)
+    usable, left_out = _usable(_unlearnt(store.items(state="accepted"), known), specification)
     if len(usable) < config.improvement.minimum_accepted:
         asked = config.improvement.minimum_accepted
         return PutOff(
@@ -95,6 +97,7 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
     folder, images = home.runs / f"retrain-{retrain}", ImageStore(home.images)
     for item in usable:
         images.put(store.picture(item.image))
+    known = relabelled(known, {item.image: item.label for item in usable})
     networks = NetworkStore(home.networks)
     return Material(
         retrain=retrain,
@@ -109,6 +112,7 @@ def gather(home: Home, config: RunConfig) -> Material | PutOff:
         folder=str(write_grown(known, _rows(usable), images, folder / "cells")),
         known=str(save_manifest(known, folder / "known.csv")),
         golden_folder=str(find_golden(home.golden, specification.golden_digest).folder),
+        relabelled=int(known["sha256"].isin([item.image for item in usable]).sum()),
         sites=dict(Counter(item.site or "not stated" for item in usable)),
         left_out=left_out,
         synthetic=specification.synthetic,
@@ -148,6 +152,13 @@ def _known(base: RegisteredVersion) -> pd.DataFrame:
     if manifest is None:
         raise GateRefused(f"{base.uri} was registered without its manifest: a retrain cannot go on from it.")
     return manifest
+
+
+def _unlearnt(items: Iterable[Item], known: pd.DataFrame) -> list[Item]:
+    """Accepted items that the champion does not know, or knows under another label; never one of a golden cell."""
+    golden = set(known.loc[known["split"] == GOLDEN, "sha256"])
+    labels = dict(zip(known["sha256"], known["label"], strict=True))
+    return [item for item in items if item.image not in golden and labels.get(item.image) != item.label]
 
 
 def _usable(items: list[Item], specification: ModelSpecification) -> tuple[list[Item], list[dict[str, str]]]:

@@ -7,10 +7,14 @@ assessment.
 
 import pandas as pd
 
+from hematovision.config import EvaluationSettings, RunConfig
+from hematovision.data.decoding import decode
+from hematovision.data.store import ImageStore
 from hematovision.evaluation.metrics import Evaluation
+from hematovision.evaluation.pictures import Picture, picture
+from hematovision.improvement.doubts import DoubtedCell, Doubts
 from hematovision.improvement.gathering import Material
 from hematovision.improvement.measuring import NewCells
-from hematovision.improvement.settings import ImprovementSettings
 
 
 def change_report(
@@ -18,10 +22,16 @@ def change_report(
     manifest: pd.DataFrame,
     left_out: pd.DataFrame,
     new_cells: NewCells,
+    doubts: Doubts,
     golden: Evaluation,
-    settings: ImprovementSettings,
+    store: ImageStore,
+    config: RunConfig,
 ) -> str:
-    """One self-contained HTML page."""
+    """One self-contained HTML page.
+
+    Args:
+        store: holds the pictures of the doubted cells, of which `evaluation.mistakes_shown` are shown.
+    """
     fresh = manifest[manifest["sha256"].isin(material.beginning.fresh)]
     known = len(manifest) - len(fresh)
     by_label = fresh.groupby(["label", "split"]).size().unstack(fill_value=0).to_dict("index")
@@ -36,6 +46,18 @@ def change_report(
         by_label=by_label,
         left_out=left_out.to_dict("records"),
         new=new_cells,
+        doubts=doubts,
+        shown=_shown(doubts, store, config.evaluation, config.reading.max_pixels),
         golden=golden,
-        settings=settings,
+        settings=config.improvement,
     )
+
+
+def _shown(
+    doubts: Doubts, store: ImageStore, settings: EvaluationSettings, max_pixels: int
+) -> list[tuple[DoubtedCell, Picture]]:
+    side, quality = settings.thumbnail_side, settings.thumbnail_quality
+    return [
+        (cell, picture(decode(store.read(cell.image), max_pixels=max_pixels), cell.image, side=side, quality=quality))
+        for cell in doubts.cells[: settings.mistakes_shown]
+    ]

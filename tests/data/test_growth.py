@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hematovision.data.growth import extend_splits, write_grown
-from hematovision.data.manifest import GROUPED
+from hematovision.data.growth import extend_splits, relabelled, write_grown
+from hematovision.data.manifest import COMPLETE, GROUPED
 from hematovision.data.sources import open_source
 from hematovision.data.splits import assign_splits
 from hematovision.data.store import ImageStore
@@ -87,3 +87,20 @@ def test_what_is_laid_out_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_a_table_without_sites_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="site"):
         write_grown(KNOWN, pd.DataFrame({"sha256": [], "label": []}), ImageStore(tmp_path), tmp_path / "grown")
+
+
+def test_known_cells_take_the_label_decided_on_since_but_golden_ones_and_places_stay() -> None:
+    known = pd.DataFrame(
+        {
+            **dict.fromkeys(COMPLETE, ""),
+            "path": ["a", "b", "c", "d"],
+            "sha256": ["1", "2", "3", "3"],
+            "label": ["monocyte", "monocyte", "basophil", "basophil"],
+            "split": ["golden", "development", "held-out", "held-out"],
+            "fold": [-1, 2, -1, -1],
+        }
+    )
+    found = relabelled(known, {"1": "lymphocyte", "2": "lymphocyte", "3": "monocyte", "elsewhere": "basophil"})
+    assert list(found["label"]) == ["monocyte", "lymphocyte", "monocyte", "monocyte"]
+    assert found.drop(columns="label").equals(known.drop(columns="label"))
+    assert list(known["label"]) == ["monocyte", "monocyte", "basophil", "basophil"]

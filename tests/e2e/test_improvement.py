@@ -15,6 +15,7 @@ import yaml
 
 from hematovision.config import load_config
 from hematovision.data.manifest import HELD_OUT
+from hematovision.data.store import ImageStore
 from hematovision.feedback.records import Correction
 from hematovision.home import locate_home
 from hematovision.ledger import open_ledger
@@ -72,6 +73,15 @@ def _correct(folder: Path, config: Path, slides: range) -> None:
         assert item.state == "accepted", item.reason
 
 
+def _call_otherwise(cell: "pd.Series[Any]", config: Path) -> None:
+    """Somebody says that a known cell is of another class, and a senior agrees."""
+    home, other = locate_home(), "monocyte" if cell["label"] != "monocyte" else "lymphocyte"
+    picture = ImageStore(home.images).read(str(cell["sha256"]))
+    store = feedback_of(home, load_config(config))
+    said = Correction(image=picture, label=other, by="ann", role="review", source="api", client_key="once more")
+    assert store.adjudicate(store.submit(said).id, "accept", "dora", "senior").state == "accepted"
+
+
 def _kill_while_training(config: Path) -> None:
     """Begin a retrain and end it, with all that it started, as soon as a training has kept where it stands."""
     checkpoints = locate_home().checkpoints
@@ -118,6 +128,7 @@ def test_corrections_become_a_challenger_that_knows_the_new_scanner(
     assert told["new_cells"]["n"] == 24
     old, new = (told["new_cells"][name]["accuracy"]["value"] for name in ("champion", "challenger"))
     assert new > old - 0.1, "two of 24 cells may be chance, three are not"
+    assert told["doubts"]["n"] == 96 - 24
     assert "What changed and why" in Path(told["change"]).read_text()
 
     home = locate_home()
@@ -140,3 +151,6 @@ def test_corrections_become_a_challenger_that_knows_the_new_scanner(
 
     again = hematovision("improve", config=eager)
     assert not again.document["improved"] and "0 accepted cells are new" in again.document["reason"]
+    _call_otherwise(grown[grown["split"] == "development"].iloc[0], eager)
+    corrected = hematovision("improve", config=eager)
+    assert "1 accepted cells are new" in corrected.document["reason"], "a known cell under another label is new"
