@@ -25,7 +25,7 @@ class BackboneSettings(_Settings):
             one side a network takes.
         smallest_image_size, largest_image_size: what `auto` keeps to, in pixels.
         frozen_blocks: leading blocks that fine-tuning never changes; 0 fine-tunes everything, `auto` freezes those
-            with maps above an eighth of the picture's side.
+            with maps above a sixteenth of the picture's side.
         precision: arithmetic of the compiled frozen blocks: `bf16` is about twice as fast on a CPU that has it, and
             its features are near those of `f32`, not the same.
     """

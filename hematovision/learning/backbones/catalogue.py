@@ -81,12 +81,12 @@ class Description:
 
 
 def _automatic_cut(sides: list[int], published: int) -> int:
-    """Freeze the blocks with maps above an eighth of the picture: they cost most and know edges and textures.
+    """Freeze the blocks with maps above a sixteenth of the picture: they cost most and know edges and textures.
 
     Where there are none, as in a network of tokens, the first half of the blocks is frozen (Yosinski et al. 2014 on
     which layers transfer). `sides` are the smaller sides of the blocks' outputs.
     """
-    large = next((position for position, side in enumerate(sides) if 8 * side <= published), len(sides) - 1)
+    large = next((position for position, side in enumerate(sides) if 16 * side <= published), len(sides) - 1)
     return large or len(sides) // 2
 
 
