@@ -5,8 +5,8 @@
 A model is trained on one generated scanner and serves. Cells of another scanner are corrected; a share of the labels is
 flipped, or every cell of one class is called another. Reviewers are fooled: they confirm all that was not set aside on
 arrival. Then `improve` retrains, and promotes without a person where its gates pass. Every scenario begins at the same
-state. Prints a line of JSON a scenario: what was set aside, what the gates said, and how champion and challenger answer
-cells of both scanners that nobody corrected.
+state. Prints a line of JSON a scenario: what was set aside, what networks doubted that had not seen it, what the gates
+said, and how champion and challenger answer cells of both scanners that nobody corrected.
 """
 
 import json
@@ -153,6 +153,7 @@ def scenario(name: str, place: Workplace, config: RunConfig, dealt: sites.Sites,
     states = correct(place, config, dealt, true, said)
     poison = {cell for cell in said if said[cell] != true[cell]}
     told = Commands(place, PATIENCE).run("improve")
+    doubted = [cell["image"] for cell in told["doubts"]["cells"]] if told["improved"] else []
     after = resolve_version(place.home, CHAMPION)
     shares = {"site_a": dealt.held_out_a, "site_b": dealt.held_out_b}
     document = {
@@ -165,6 +166,9 @@ def scenario(name: str, place: Workplace, config: RunConfig, dealt: sites.Sites,
         "improved": told["improved"],
         "reason": told.get("reason", ""),
         "failed_gates": told["verdict"]["failed"] if told["improved"] else [],
+        "doubted": sum(cell in poison for cell in doubted),
+        "honest_doubted": sum(cell not in poison for cell in doubted),
+        "waits": told.get("waits", ""),
         "champion_after": after.reference,
         "held_out": {name: len(rows) for name, rows in shares.items()},
     }
