@@ -50,6 +50,7 @@ def change_report(
         shown=_shown(doubts, store, config.evaluation, config.reading.max_pixels),
         golden=golden,
         settings=config.improvement,
+        rehearsed=config.learning.training.rehearsed,
     )
 
 
