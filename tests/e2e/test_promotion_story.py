@@ -47,7 +47,7 @@ def _configuration(folder: Path, name: str, training: dict[str, Any]) -> Path:
 def good(tmp_path: Path) -> Path:
     """Settings that learn something, and the policy of the story."""
     (tmp_path / "policy.yaml").write_text(POLICY)
-    return _configuration(tmp_path, "good", {"frozen": {"epochs": 15}, "fine_tuning": {"epochs": 1, "batch_size": 16}})
+    return _configuration(tmp_path, "good", {"frozen": {"epochs": 15}, "fine_tuning": {"epochs": 4, "batch_size": 16}})
 
 
 @pytest.fixture
