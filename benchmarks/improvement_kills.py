@@ -8,8 +8,8 @@ it took undisturbed, again and again, until it comes to its end between two kill
 finished challenger is the champion that the next retrain goes on from.
 
 After every retrain: the ledger holds one record of it, the registry one version more, every correction was learnt or
-held out exactly once, every data version that is listed can be restored byte for byte, and the chain of records
-verifies. After the last one every line must hold together.
+held out exactly once, the new data version can be restored byte for byte, and the chain of records verifies. After the
+last one every data version is restored again.
 """
 
 import argparse
@@ -29,6 +29,7 @@ import pandas as pd
 import yaml
 
 from hematovision.config import load_config
+from hematovision.data.manifest import SITE
 from hematovision.feedback.records import Correction
 from hematovision.home import Home, activate_home
 from hematovision.ledger import open_ledger
@@ -38,7 +39,7 @@ from hematovision.registry.versions import client_of, find_version
 from tests.e2e.conftest import SMALL
 from tests.e2e.test_improvement import POLICY
 
-NAME, SLIDES_A_RETRAIN, PATIENCE_SECONDS = "small", 5, 1800
+NAME, WARD, SLIDES_A_RETRAIN, PATIENCE_SECONDS = "small", "ward 3", 5, 1800
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Laboratory:
         self.home, self.config, self.chosen = Home(folder / "home"), settings(folder), random.Random(seed)
         self.cells, self.known = folder / "scanner-d", folder / "scanner-a"
         self.log = folder / "log.txt"
+        self.restored: set[str] = set()
 
     def started(self, *arguments: object) -> "subprocess.Popen[str]":
         """A command in a process group of its own."""
@@ -109,7 +111,7 @@ class Laboratory:
         rows = table[table["group"].isin(slides)]
         for row in rows.itertuples():
             picture, path = (self.cells / str(row.path)).read_bytes(), str(row.path)
-            said = {"label": str(row.label), "by": "ann", "role": "review", "source": "api", "site": "ward 3"}
+            said = {"label": str(row.label), "by": "ann", "role": "review", "source": "api", "site": WARD}
             item = store.submit(Correction(image=picture, client_key=path.replace("/", "-"), slide=row.group, **said))
             for name in ("bob", "cid"):
                 item = store.adjudicate(item.id, "accept", name, "review")
@@ -154,7 +156,7 @@ def examine(laboratory: Laboratory, told: dict[str, Any], corrected: int, expect
     if len(records) != expected - 1 or len(set(records)) != len(records):
         problems.append(f"{len(records)} records of {len(set(records))} retrains where {expected - 1} are expected")
     manifest = find_version(home, f"models:/{NAME}@champion").manifest()
-    new = 0 if manifest is None else int((manifest.get("site", pd.Series(dtype=str)) == "ward 3").sum())
+    new = 0 if manifest is None else int((manifest.get(SITE, pd.Series(dtype=str)) == WARD).sum())
     if manifest is None or manifest["sha256"].duplicated().any() or new != corrected:
         problems.append(f"the champion's manifest has {new} corrected cells, {corrected} were accepted")
     if not told.get("improved"):
@@ -163,9 +165,10 @@ def examine(laboratory: Laboratory, told: dict[str, Any], corrected: int, expect
             problems.append(f"a killed retrain left cells behind: {told.get('reason')}")
     kept = laboratory.done("data", "versions")
     problems += [f"data version {one['version']} of {one['models']} is not kept" for one in kept["not_kept"]]
-    for one in kept["versions"]:
+    for version in {one["version"] for one in kept["versions"]} - laboratory.restored:
         with tempfile.TemporaryDirectory() as folder:
-            laboratory.done("data", "checkout", one["version"], "--output", Path(folder) / "out")
+            laboratory.done("data", "checkout", version, "--output", Path(folder) / "out")
+        laboratory.restored.add(version)
     if not laboratory.done("audit", "verify")["verified"]:
         problems.append("the chain of records does not verify")
     return [f"retrain {expected - 1}: {problem}" for problem in problems]
@@ -187,7 +190,11 @@ def measure(folder: Path, kills: int, seed: int) -> Found:
         corrected += laboratory.correct(found.retrains)
         told = retrain(laboratory, found, kills)
         found.problems += examine(laboratory, told, corrected, expected=2 + found.retrains)
-        print(f"{found.kills} kills, {found.retrains} retrains, {len(found.problems)} problems", file=sys.stderr)
+        print(
+            f"{found.kills} kills, {found.retrains} retrains; problems: {found.problems}", file=sys.stderr, flush=True
+        )
+    laboratory.restored.clear()
+    found.problems += examine(laboratory, told, corrected, expected=2 + found.retrains)
     return found
 
 
