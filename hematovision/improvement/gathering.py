@@ -36,8 +36,8 @@ class Material(BaseModel):
     Attributes:
         retrain: names it; the same champion and the same cells give the same.
         beginning: the champion and its folds, and which cells are new to them. package: the champion's local folder.
-        folder: known and new cells as one source. known: the champion's manifest, with the
-            labels decided on since. relabelled: how many of its cells these are.
+        folder: known and new cells as one source. known: the champion's manifest, with the labels decided on
+            since. relabelled: how many of its cells these are.
         sites: how many new cells by site, those with a new label among them.
         left_out: accepted cells that cannot be used, with the reason.
     """

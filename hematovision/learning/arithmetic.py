@@ -34,7 +34,7 @@ def computing_in(arithmetic: Arithmetic, module: nn.Module) -> Iterator[None]:
     """Forward passes of a module on the CPU: in bf16 products of bf16 numbers, weights and their gradients in f32.
 
     Depthwise convolutions stay in f32 unless they are 3×3 without a stride: the gradients of the others have no fast
-    kernel in bf16 (oneDNN 3), took 2 to 35 times as long as in f32, and ate all that the rest of a network gains.
+    kernel in bf16 (oneDNN 3), took 1.5 to 37 times as long as in f32, and ate all that the rest of a network gains.
     Source: Micikevicius et al. 2018, Mixed Precision Training.
     """
     if arithmetic == "f32":
