@@ -27,6 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hematovision.config import load_config
 from hematovision.data.decoding import encode_png
 from hematovision.home import PROJECT, Home
 from hematovision.registry.mlflow_registry import Evidence, register
@@ -38,6 +39,7 @@ from tests.serving.small_models import NAME, build_random_model, promote_without
 
 PATIENCE_SECONDS = 180
 WARM_UP = 16
+PAUSE_SECONDS = 0.004
 
 
 def drawn(count: int, side: int) -> list[bytes]:
@@ -165,9 +167,10 @@ def settle(process: int) -> None:
 
 
 def timed(work: Callable[[], object], count: int) -> list[float]:
-    """Seconds of each call after the first few."""
+    """Seconds of each call after the first few, with the pauses of a service that waits for its next request."""
     seconds = []
     for _ in range(count + 5):
+        time.sleep(PAUSE_SECONDS)
         started = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - started)
@@ -175,8 +178,11 @@ def timed(work: Callable[[], object], count: int) -> list[float]:
 
 
 def alone(package: Path, picture: bytes, state: Path, count: int) -> dict[str, float]:
-    """What no service can save: the network's forward pass, the decoding, and a write that reaches the disk."""
-    predictor = Predictor.load(package)
+    """What no service can save: the network's forward pass, the decoding, and a write that reaches the disk.
+
+    With the cores that the service gives its network, and with pauses: between two requests caches forget the weights.
+    """
+    predictor = Predictor.load(package, threads=load_config().serving.cores_of_the_network)
     pixels, _ = predictor.pixels(picture)
     with tempfile.TemporaryFile(dir=state) as file:
 

@@ -16,12 +16,21 @@ _DERIVED = ("picture_kept", "confidence", "uncertainty", "disagreement", "priori
 
 
 def insert_predictions(connection: Connection, kept: Sequence[tuple[Prediction, bool]]) -> int:
-    """Write predictions, each with whether its picture is kept; those already there stay. Gives how many are new."""
-    known = _known(connection, [prediction.id for prediction, _ in kept])
-    rows = {prediction.id: _row(prediction, picture) for prediction, picture in kept if prediction.id not in known}
+    """Write new predictions, each with whether its picture is kept. Gives how many; IntegrityError where one is known."""
+    rows = {prediction.id: _row(prediction, picture) for prediction, picture in kept}
     if rows:
         connection.execute(insert(predictions), list(rows.values()))
     return len(rows)
+
+
+def unknown(connection: Connection, kept: Sequence[tuple[Prediction, bool]]) -> list[tuple[Prediction, bool]]:
+    """Those of the given predictions that are not in the database."""
+    known: set[str] = set()
+    ids = [prediction.id for prediction, _ in kept]
+    for start in range(0, len(ids), _AT_ONCE):
+        some = ids[start : start + _AT_ONCE]
+        known.update(connection.scalars(select(predictions.c.id).where(predictions.c.id.in_(some))))
+    return [(prediction, picture) for prediction, picture in kept if prediction.id not in known]
 
 
 def add_shadow(connection: Connection, prediction_id: str, shadow: Shadow) -> None:
@@ -67,14 +76,6 @@ def prediction_table(
         query = query.where(predictions.c.site == site)
     rows = connection.execute(query).all()
     return pd.DataFrame(rows[::-1], columns=[column.name for column in wanted])
-
-
-def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(ids), _AT_ONCE):
-        some = ids[start : start + _AT_ONCE]
-        found.update(connection.scalars(select(predictions.c.id).where(predictions.c.id.in_(some))))
-    return found
 
 
 def _row(prediction: Prediction, picture_kept: bool) -> dict[str, Any]:

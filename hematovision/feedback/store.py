@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
+from sqlalchemy.exc import IntegrityError
 
 from hematovision.data.duplicates.settings import DuplicateSettings
 from hematovision.data.ingestion import Limits
@@ -91,8 +92,12 @@ class FeedbackStore:
             UsageError: a picture is not the one its prediction names.
         """
         records = [(prediction, self._keep_picture(prediction, picture)) for prediction, picture in given]
-        with writing(self.engine, flushed=flushed) as connection:
-            return kept.insert_predictions(connection, records)
+        try:
+            with writing(self.engine, flushed=flushed) as connection:
+                return kept.insert_predictions(connection, records)
+        except IntegrityError:  # some are there already; to look first would cost every answer a query
+            with writing(self.engine, flushed=flushed) as connection:
+                return kept.insert_predictions(connection, kept.unknown(connection, records))
 
     def _keep_picture(self, prediction: Prediction, picture: bytes | None) -> bool:
         if picture is None:
