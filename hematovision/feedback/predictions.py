@@ -16,7 +16,7 @@ _DERIVED = ("picture_kept", "confidence", "uncertainty", "disagreement", "priori
 
 
 def insert_predictions(connection: Connection, kept: Sequence[tuple[Prediction, bool]]) -> int:
-    """Write new predictions, each with whether its picture is kept. Gives how many; IntegrityError where one is known."""
+    """Write new predictions, each with whether its picture is kept; how many. IntegrityError where one is known."""
     rows = {prediction.id: _row(prediction, picture) for prediction, picture in kept}
     if rows:
         connection.execute(insert(predictions), list(rows.values()))
